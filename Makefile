@@ -1,0 +1,42 @@
+# Every target makes .venv hold what it needs, once.
+# PYTHON=/path/to/python3.12 chooses the Python that .venv is made with.
+export PYTHON
+BIN := .venv/bin
+
+.PHONY: help book test refresh full bench clean
+
+help:
+	@echo 'make book                 build the book and say where to open it'
+	@echo 'make test                 run all tests, every notebook included'
+	@echo 'make refresh CHAPTER=7-2  run a chapter again and store its outputs'
+	@echo 'make full CHAPTER=7-6     the same with its full training runs'
+	@echo 'make bench                speed against d2l, in one run'
+	@echo 'make clean                delete the built book'
+
+.venv/book-ready: requirements-book.txt
+	@tools/setup.sh book
+	@touch $@
+
+.venv/all-ready: requirements.txt requirements-book.txt \
+		requirements-no-deps.txt pyproject.toml
+	@tools/setup.sh all
+	@touch $@ .venv/book-ready
+
+book: .venv/book-ready
+	@$(BIN)/jupyter-book build . -n -W --keep-going -q
+	@echo "The book is built: open $(CURDIR)/_build/html/index.html"
+
+test: .venv/all-ready
+	COURSE_RUN=quick $(BIN)/python -m pytest $(ARGS)
+
+refresh: .venv/all-ready
+	@$(BIN)/python tools/refresh.py $(CHAPTER)
+
+full: .venv/all-ready
+	@$(BIN)/python tools/refresh.py --full $(CHAPTER)
+
+bench: .venv/all-ready
+	@$(BIN)/python tools/bench.py
+
+clean:
+	rm -rf _build

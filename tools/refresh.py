@@ -1,0 +1,75 @@
+"""Execute chapters again and store their outputs.
+
+    python tools/refresh.py            all chapters, in quick mode
+    python tools/refresh.py 7-2        one chapter
+    python tools/refresh.py --full 7-6 with its full training runs
+
+In quick mode the cells tagged full-run keep the outputs that they have. When
+a cell fails, nothing is written.
+"""
+import argparse
+import os
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+CHAPTERS = Path(__file__).parent.parent / 'chapters'
+KEPT_METADATA = {'tags', 'mystnb'}
+
+
+def find_chapters(name=None):
+    """The notebooks whose name begins with `name` ('7-2'), or all.
+
+    Raises SystemExit, naming the chapters there are, if none does.
+    """
+    paths = sorted(CHAPTERS.glob(f'{name}-*.ipynb' if name else '*.ipynb'))
+    if not paths:
+        there = ', '.join(path.name[:3] for path in find_chapters())
+        sys.exit(f'There is no chapter {name}. CHAPTER is one of {there}.')
+    return paths
+
+
+def refresh(path, full=False):
+    """Execute one notebook and write it with its outputs and no noise."""
+    notebook = nbformat.read(path, as_version=4)
+    kept = {cell.id: cell.outputs for cell in notebook.cells
+            if not full and 'full-run' in cell.metadata.get('tags', ())}
+    os.environ['COURSE_RUN'] = 'full' if full else 'quick'
+    client = NotebookClient(notebook, timeout=None, kernel_name='python3',
+                            coalesce_streams=True,
+                            resources={'metadata': {'path': path.parent}})
+    try:
+        client.execute()
+    except CellExecutionError as error:
+        sys.exit(f'{path.name} was left as it was, a cell failed:\n{error}')
+    notebook.metadata = {
+        'kernelspec': {'display_name': 'Python 3', 'language': 'python',
+                       'name': 'python3'},
+        'language_info': {'name': 'python'}}
+    for cell in notebook.cells:
+        cell.metadata = {key: value for key, value in cell.metadata.items()
+                         if key in KEPT_METADATA}
+        if cell.cell_type == 'code':
+            cell.outputs = kept.get(cell.id, cell.outputs)
+            for output in cell.outputs:
+                output.pop('transient', None)
+    nbformat.validate(notebook)
+    partial = path.with_suffix('.partial')
+    nbformat.write(notebook, partial)
+    os.replace(partial, path)
+
+
+if __name__ == '__main__':
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--full', action='store_true')
+    parser.add_argument('chapter', nargs='?')
+    arguments = parser.parse_args()
+    if arguments.full and not arguments.chapter:
+        sys.exit('Name the chapter to train in full: make full CHAPTER=7-6')
+    for path in find_chapters(arguments.chapter):
+        print(f'{path.stem} ...', flush=True)
+        refresh(path, arguments.full)
