@@ -15,7 +15,6 @@ from PIL import Image
 
 COLORS = ['#0b66ad', '#c44900', '#2a7a3f', '#7a3fa0', '#5c5c5c']
 MARKERS = ['o', 's', '^', 'D', 'v']
-SIGNED = 'RdBu_r'  # blue below zero, white at zero, red above
 DPI = 180  # pixels of the PNG an inch; it is shown at half that size
 WIDTH = 5.4  # inches, the widest figure
 STYLE = {'font.size': 9.5, 'axes.titlesize': 9.5, 'axes.spines.top': False,
@@ -42,49 +41,53 @@ class Place:
         """Nothing waits to be written."""
 
 
-def show_images(images, titles=None, num_cols=8):
-    """Show grey images, a tensor (n, h, w) or (n, 1, h, w), in a grid.
+def show_images(images, titles=None, num_cols=6):
+    """Show images or feature maps, each (h, w) or (1, h, w), in a grid.
 
-    Each is drawn from black, its smallest value, to white, its largest.
+    One without negative values is grey, black the smallest and white the
+    largest; one with negative values is blue below and red above zero, on a
+    scale of its own that is symmetric about zero.
     """
-    def draw(axes, image):
-        axes.imshow(image, cmap='gray')
-    _grid(images, titles, num_cols, draw)
-
-
-def show_feature_maps(maps, titles=None, num_cols=6):
-    """Show signed maps, a tensor (n, h, w), in a grid: blue is below zero.
-
-    Every map has its own scale, symmetric about zero.
-    """
-    def draw(axes, image):
-        axes.imshow(image, cmap=SIGNED, **_symmetric(image))
-    _grid(maps, titles, num_cols, draw)
+    images = [_array(image).squeeze() for image in images]
+    num_cols = min(num_cols, len(images))
+    num_rows = -(-len(images) // num_cols)
+    size = min(1.6, WIDTH / num_cols)
+    with matplotlib.rc_context({**STYLE, 'axes.titlesize': 8.5}):
+        fig = Figure((size * num_cols,
+                      (size + (0.25 if titles else 0)) * num_rows),
+                     layout='compressed')
+        grid = fig.subplots(num_rows, num_cols, squeeze=False).flatten()
+        for axes, image in zip(grid, images):
+            look = (_symmetric(image) if image.min() < 0
+                    else {'cmap': 'gray'})
+            axes.imshow(image, **look)
+            _frame(axes)
+        for axes in grid[len(images):]:
+            axes.set_visible(False)
+        _title(grid, titles)
+        _show(fig)
 
 
 def show_matrices(matrices, titles=None):
-    """Show small matrices, a list of (h, w) tensors, with their numbers.
+    """Show small matrices, each (h, w), side by side with their numbers.
 
     Blue is below zero, red above, on a scale of each matrix.
     """
     matrices = [_array(matrix) for matrix in matrices]
-    widths = [matrix.shape[1] for matrix in matrices]
-    height = max(matrix.shape[0] for matrix in matrices)
-    cell = min(0.42, WIDTH / (sum(widths) + len(widths)))
-    with matplotlib.rc_context(STYLE):
+    heights, widths = zip(*(matrix.shape for matrix in matrices))
+    cell = min(0.4, WIDTH / (sum(widths) + len(widths)))
+    with matplotlib.rc_context({**STYLE, 'axes.titlesize': 8.5}):
         fig = Figure((cell * (sum(widths) + len(widths)),
-                      cell * height + 0.4))
+                      cell * max(heights) + 0.4), layout='compressed')
         grid = fig.subplots(1, len(matrices), width_ratios=widths,
                             squeeze=False)[0]
         for axes, matrix in zip(grid, matrices):
-            scale = _symmetric(matrix)
-            axes.imshow(matrix, cmap=SIGNED, **scale)
+            # Pale colours, on which black numbers are legible.
+            axes.imshow(matrix, **_symmetric(matrix, stretch=1.7))
+            size = cell * (27 if np.all(matrix == matrix.round()) else 19)
             for (i, j), value in np.ndenumerate(matrix):
-                dark = abs(value) > 0.65 * scale['vmax']
                 axes.text(j, i, _number(value), ha='center', va='center',
-                          color='white' if dark else 'black',
-                          size=min(9.5, cell * (28 if _is_whole(matrix)
-                                                else 20)))
+                          size=size)
             _frame(axes)
         _title(grid, titles)
         _show(fig)
@@ -154,25 +157,6 @@ def show_runs(histories, place=None):
         _show(fig, place)
 
 
-def _grid(images, titles, num_cols, draw):
-    images = [_array(image).squeeze() for image in images]
-    num_cols = min(num_cols, len(images))
-    num_rows = -(-len(images) // num_cols)
-    with matplotlib.rc_context(STYLE):
-        size = min(1.1, WIDTH / num_cols)
-        fig = Figure((size * num_cols,
-                      (size + (0.22 if titles else 0)) * num_rows))
-        grid = fig.subplots(num_rows, num_cols, squeeze=False).flatten()
-        for axes, image in zip(grid, images):
-            draw(axes, image)
-            _frame(axes)
-        for axes in grid[len(images):]:
-            axes.set_visible(False)
-        fig.subplots_adjust(wspace=0.08, hspace=0.3 if titles else 0.08)
-        _title(grid, titles)
-        _show(fig)
-
-
 def _frame(axes):
     axes.set_xticks([])
     axes.set_yticks([])
@@ -184,19 +168,15 @@ def _title(grid, titles):
         axes.set_title(title)
 
 
-def _symmetric(array):
-    bound = max(abs(array).max(), 1e-12)
-    return {'vmin': -bound, 'vmax': bound}
+def _symmetric(array, stretch=1):
+    bound = max(abs(array).max(), 1e-12) * stretch
+    return {'cmap': 'RdBu_r', 'vmin': -bound, 'vmax': bound}
 
 
 def _array(tensor):
     if isinstance(tensor, torch.Tensor):
         tensor = tensor.detach().cpu().float()
     return np.asarray(tensor)
-
-
-def _is_whole(array):
-    return bool(np.all(array == np.round(array)))
 
 
 def _number(value):

@@ -45,7 +45,11 @@ def refresh(path, full=False):
     try:
         client.execute()
     except CellExecutionError as error:
-        sys.exit(f'{path.name} was left as it was, a cell failed:\n{error}')
+        number = next(n for n, cell in enumerate(notebook.cells) if any(
+            output.output_type == 'error' for output in
+            cell.get('outputs', ())))
+        sys.exit(f'{path.name} was left as it was, since cell {number} '
+                 f'failed with {error.ename}: {error.evalue}')
     notebook.metadata = {
         'kernelspec': {'display_name': 'Python 3', 'language': 'python',
                        'name': 'python3'},
