@@ -159,7 +159,7 @@ class Trainer(d2l.Trainer):
                 'seconds': round(seconds, 1),
                 'peak_memory_mb': _peak_memory_mb(device),
                 'date': datetime.date.today().isoformat(),
-                'commit': _commit(),
+                'commit': _commit(self.chapter),
                 'versions': {'python': platform.python_version(),
                              'torch': torch.__version__,
                              'd2l': version('d2l')},
@@ -280,12 +280,13 @@ def _sha256(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _commit():
+def _commit(chapter):
     def git(*arguments):
         return subprocess.run(['git', '-C', CHECKOUT, *arguments], text=True,
                               capture_output=True, check=True).stdout.strip()
     try:
-        changed = git('status', '--porcelain', 'helpers', 'chapters')
+        changed = git('status', '--porcelain', 'helpers',
+                      f'chapters/{chapter}.ipynb')
         return git('rev-parse', 'HEAD') + ('-changed' if changed else '')
     except (OSError, subprocess.CalledProcessError):
         return 'unknown'
