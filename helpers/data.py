@@ -251,6 +251,12 @@ class FashionMNIST(d2l.DataModule):
                 f'{len(self.val):,} validation images, {self.resize[0]}x'
                 f'{self.resize[1]}, batches of {self.batch_size})')
 
+    def facts(self):
+        """What a record says of the data: name, sizes, SHA-256."""
+        return {'dataset': 'Fashion-MNIST', 'train': len(self.train),
+                'validation': len(self.val),
+                'sha256': SHA256['train-images-idx3-ubyte']}
+
     def text_labels(self, indices):
         """The names of the classes with these indices, as a list."""
         return [LABELS[int(i)] for i in indices]

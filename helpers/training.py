@@ -78,6 +78,7 @@ class Trainer(d2l.Trainer):
         self.prepare_data(data)
         self.prepare_model(model)
         self.optim = model.configure_optimizers()
+        task = full and self.name and self._describe_task(data)
         self.history = History()
         self.train_batch_idx = self.val_batch_idx = 0
         model.plot = self._listen  # how d2l's models report their figures
@@ -94,8 +95,8 @@ class Trainer(d2l.Trainer):
         run = self._describe_run(time.perf_counter() - start)
         figures.show_runs([self.history], place)
         print(self._summary(run, full))
-        if full and self.name:
-            self._record(run, data)
+        if task:
+            self._record(task, run)
         return self.history
 
     def fit_epoch(self):
@@ -174,9 +175,9 @@ class Trainer(d2l.Trainer):
                 f'{run["precision"]}, {run["seconds"]:.0f} s. {figures_}'
                 + ('' if full else '\n(COURSE_RUN=full trains in full.)'))
 
-    def _record(self, run, data):
-        X = next(iter(data.val_dataloader()))[0]
-        header = {
+    def _describe_task(self, data):
+        X_shape = next(iter(data.val_dataloader()))[0].shape
+        return {
             'name': self.name, 'chapter': self.chapter,
             'hyperparameters': {
                 'lr': self.model.lr, 'batch_size': data.batch_size,
@@ -184,13 +185,15 @@ class Trainer(d2l.Trainer):
             'data': data.facts(),
             'model': {'parameters': measure.count_parameters(self.model),
                       'macs': measure.count_macs(self.model,
-                                                 (1, *X.shape[1:]))}}
+                                                 (1, *X_shape[1:]))}}
+
+    def _record(self, task, run):
         path = _own_results() / f'{self.name}.json'
         try:
             record = load_record(self.name)
         except FileNotFoundError:
-            record = {**header, 'runs': []}
-        changed = [key for key in header if record[key] != header[key]]
+            record = {**task, 'runs': []}
+        changed = [key for key in task if record[key] != task[key]]
         if changed:
             print(f'Not recorded: {" and ".join(changed)} differ from those '
                   f'of {path.name}. Give the trainer another name.')

@@ -9,8 +9,8 @@ a cell fails, nothing is written.
 """
 import argparse
 import os
-import re
 import sys
+import time
 from pathlib import Path
 
 import nbformat
@@ -75,5 +75,6 @@ if __name__ == '__main__':
     if arguments.full and not arguments.chapter:
         sys.exit('Name the chapter to train in full: make full CHAPTER=7-6')
     for path in find_chapters(arguments.chapter):
-        print(f'{path.stem} ...', flush=True)
+        start = time.perf_counter()
         refresh(path, arguments.full)
+        print(f'{path.stem}: {time.perf_counter() - start:.0f} s', flush=True)
