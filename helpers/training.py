@@ -94,7 +94,9 @@ class Trainer(d2l.Trainer):
             del model.plot, self.bar
         run = self._describe_run(time.perf_counter() - start)
         figures.show_runs([self.history], place)
-        print(self._summary(run, full))
+        print(describe_run(run, self.num_images, 'Full' if full else 'Quick'))
+        if not full:
+            print('(COURSE_RUN=full trains in full.)')
         if task:
             self._record(task, run)
         return self.history
@@ -166,15 +168,6 @@ class Trainer(d2l.Trainer):
                              'd2l': version('d2l')},
                 'epochs': list(self.history)}
 
-    def _summary(self, run, full):
-        last = dict(self.history[-1])
-        figures_ = ', '.join(f'{key.replace("_", " ")} {value:.3f}'
-                             for key, value in last.items() if key != 'epoch')
-        return (f'{"Full" if full else "Quick"} run: {last["epoch"]} epochs '
-                f'of {self.num_images:,} images, {run["device"]}, '
-                f'{run["precision"]}, {run["seconds"]:.0f} s. {figures_}'
-                + ('' if full else '\n(COURSE_RUN=full trains in full.)'))
-
     def _describe_task(self, data):
         X_shape = next(iter(data.val_dataloader()))[0].shape
         return {
@@ -208,6 +201,16 @@ class Trainer(d2l.Trainer):
         record['runs'].append(run)
         text = json.dumps(record, indent=1) + '\n'
         _write(path, lambda file: file.write(text.encode()))
+
+
+def describe_run(run, num_images, mode='Full'):
+    """One line about a run: epochs, images, device, seconds, figures."""
+    last = {key.replace('_', ' '): value
+            for key, value in run['epochs'][-1].items()}
+    return (f'{mode} run: {last.pop("epoch")} epochs of {num_images:,} '
+            f'images, {run["device"]}, {run["precision"]}, '
+            f'{run["seconds"]:.0f} s: '
+            + ', '.join(f'{key} {value:.3f}' for key, value in last.items()))
 
 
 def load_record(name):

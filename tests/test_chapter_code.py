@@ -1,0 +1,105 @@
+"""Functions that chapters define, against torch on random sizes."""
+import pytest
+import torch
+from conftest import definitions
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+sizes = st.integers(1, 9)
+kernels = st.integers(1, 5)
+close = torch.testing.assert_close
+many = settings(max_examples=60, deadline=None)
+
+
+@many
+@given(sizes, sizes, kernels, kernels, st.integers(0, 99))
+def test_corr2d_is_conv2d(h, w, k_h, k_w, seed):
+    torch.manual_seed(seed)
+    X, K = torch.randn(h + k_h - 1, w + k_w - 1), torch.randn(k_h, k_w)
+    close(CORR2D(X, K), F.conv2d(X[None, None], K[None, None])[0, 0],
+          atol=1e-4, rtol=1e-4)
+
+
+CORR2D = definitions('7-2')['corr2d']
+
+
+def test_conv2d_layer_adds_its_bias_and_learns_both():
+    torch.manual_seed(0)
+    layer, X = definitions('7-2')['Conv2D']((2, 3)), torch.randn(5, 6)
+    assert {name: p.shape for name, p in layer.named_parameters()} == {
+        'weight': (2, 3), 'bias': (1,)}
+    with torch.no_grad():
+        layer.bias.fill_(3)
+    close(layer(X), F.conv2d(X[None, None], layer.weight[None, None],
+                             layer.bias)[0, 0])
+    layer(X).sum().backward()
+    assert layer.weight.grad is not None
+    assert layer.bias.grad.item() == 4 * 4  # one for each output
+
+
+@many
+@given(st.integers(1, 30), st.integers(1, 8), st.integers(0, 6),
+       st.integers(1, 5))
+def test_output_size_is_that_of_conv2d(n, k, p, s):
+    if n + p < k:
+        return
+    X = F.pad(torch.zeros(1, 1, n, 1), (0, 0, -(-p // 2), p // 2))
+    Y = F.conv2d(X, torch.zeros(1, 1, k, 1), stride=(s, 1))
+    assert OUTPUT_SIZE(n, k, p, s) == Y.shape[2]
+
+
+OUTPUT_SIZE = definitions('7-3')['output_size']
+
+
+@many
+@given(*[st.integers(1, 4)] * 2, sizes, sizes, kernels, kernels,
+       st.integers(0, 99))
+def test_multi_channel_corr2d_is_conv2d(c_i, c_o, h, w, k_h, k_w, seed):
+    torch.manual_seed(seed)
+    X = torch.randn(c_i, h + k_h - 1, w + k_w - 1)
+    K = torch.randn(c_o, c_i, k_h, k_w)
+    expected = F.conv2d(X[None], K)[0]
+    close(CHANNELS['corr2d_multi_in_out'](X, K), expected, atol=1e-4,
+          rtol=1e-4)
+    close(CHANNELS['corr2d_multi_in'](X, K[0]), expected[0], atol=1e-4,
+          rtol=1e-4)
+
+
+CHANNELS = definitions('7-4')
+
+
+@many
+@given(*[st.integers(1, 5)] * 2, sizes, sizes, st.integers(0, 99))
+def test_1x1_convolution_is_conv2d(c_i, c_o, h, w, seed):
+    torch.manual_seed(seed)
+    X, K = torch.randn(c_i, h, w), torch.randn(c_o, c_i, 1, 1)
+    close(CHANNELS['corr2d_multi_in_out_1x1'](X, K), F.conv2d(X[None], K)[0],
+          atol=1e-4, rtol=1e-4)
+
+
+@many
+@given(sizes, sizes, kernels, kernels, st.integers(0, 99))
+def test_pool2d_is_torchs_pooling(h, w, p_h, p_w, seed):
+    torch.manual_seed(seed)
+    X = torch.randn(h + p_h - 1, w + p_w - 1)
+    close(POOL2D(X, (p_h, p_w)),
+          F.max_pool2d(X[None], (p_h, p_w), stride=1)[0])
+    close(POOL2D(X, (p_h, p_w), 'avg'),
+          F.avg_pool2d(X[None], (p_h, p_w), stride=1)[0])
+
+
+POOL2D = definitions('7-5')['pool2d']
+
+
+def test_pool2d_refuses_an_unknown_mode():
+    with pytest.raises(ValueError, match='median'):
+        POOL2D(torch.zeros(3, 3), (2, 2), 'median')
+
+
+def test_lenet_is_the_papers_in_size():
+    model = definitions('7-6')['LeNet']()
+    assert model(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
+    # LeCun et al. 1998, with every map of the second layer connected.
+    assert [p.numel() for p in model.parameters()] == [
+        6 * 25, 6, 16 * 6 * 25, 16, 400 * 120, 120, 120 * 84, 84, 840, 10]

@@ -1,0 +1,145 @@
+"""What every chapter must be: the rules, each with what to do about it.
+
+    python tools/contract.py        all faults of all chapters
+"""
+import base64
+import json
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+
+from helpers.training import describe_run
+
+ROOT = Path(__file__).parent.parent
+TAGS = {'full-run', 'nbval-ignore-output', 'hide-output', 'hide-input'}
+MAX_LINES, MAX_COLUMNS, MAX_FIGURE = 20, 79, 60_000
+PRIVATE_PATH = re.compile(r'(?<![\w.])/(home|root|Users|tmp|work|mnt)/\w|'
+                          r'\b[A-Z]:\\\w')
+REQUIRED = ['After this chapter you can', '> **Cost.**', '## Summary',
+            '## Exercises', '## Further reading']
+
+
+def faults(path, results=ROOT / 'results'):
+    """All faults of one notebook, each a sentence; none is a good one."""
+    try:
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook)
+    except Exception as error:
+        reason = str(error).split('\n')[0]
+        return [f'{path.name} is no valid notebook ({reason}): restore it '
+                f'from git, or save it again from Jupyter.']
+    found = [f'{path.name}: {fault}' for fault in _of_text(path, notebook)]
+    lines = _recorded_lines(path.stem, results)
+    count = 0
+    for number, cell in enumerate(notebook.cells):
+        some = list(_of_source(cell))
+        if cell.cell_type == 'code':
+            count += 1
+            some += _of_code(cell, count)
+            some += _of_outputs(cell)
+            if 'full-run' in cell.metadata.get('tags', ()):
+                some += _of_full_run(cell, lines)
+        found += [f'{path.name}, cell {number}: {fault}' for fault in some]
+    return found
+
+
+def _of_text(path, notebook):
+    number = re.match(r'(\d)-(\d)-[a-z0-9-]+$', path.stem)
+    first = notebook.cells[0].source.split('\n')[0] if notebook.cells else ''
+    if not number:
+        yield 'is not named like 7-2-convolutions-for-images: rename it.'
+    elif not first.startswith(f'# {number[1]}.{number[2]} '):
+        yield (f'must begin with a title such as "# {number[1]}.{number[2]} '
+               f'Title", not with "{first}".')
+    text = '\n'.join(cell.source for cell in notebook.cells
+                     if cell.cell_type == 'markdown')
+    for part in REQUIRED:
+        if part not in text:
+            yield f'has no "{part}": every chapter has one, write it.'
+    level = 0
+    for heading in re.findall(r'^(#+) .+', text, re.M):
+        if len(heading) > level + 1 or (len(heading) == 1 and level):
+            yield (f'jumps from a heading of level {level} to one of level '
+                   f'{len(heading)}: headings nest, # once, then ##, ###.')
+        level = len(heading)
+
+
+def _of_source(cell):
+    lines = cell.source.split('\n')
+    if PRIVATE_PATH.search(cell.source):
+        yield 'holds a path of one machine: make it relative.'
+    unknown = set(cell.metadata.get('tags', ())) - TAGS
+    if unknown:
+        yield (f'has the tag {", ".join(sorted(unknown))}: use only '
+               f'{", ".join(sorted(TAGS))}, all else is checked strictly.')
+    if cell.cell_type == 'markdown' and re.search(r'!\[\s*\]\(', cell.source):
+        yield 'has a picture without alt text: say in ![...] what it shows.'
+    if cell.cell_type == 'code' and len(lines) > MAX_LINES:
+        yield (f'is {len(lines)} lines long: split it, {MAX_LINES} are the '
+               f'most.')
+    if cell.cell_type == 'code' and max(map(len, lines)) > MAX_COLUMNS:
+        yield f'has a line of over {MAX_COLUMNS} characters: break it.'
+
+
+def _of_code(cell, count):
+    if cell.execution_count != count:
+        yield (f'is numbered {cell.execution_count} and should be {count}: '
+               f'run make refresh.')
+    tags = set(cell.metadata.get('tags', ()))
+    if len(tags & {'full-run', 'nbval-ignore-output'}) == 1:
+        yield ('trains or is ignored, but not both: give it the tags '
+               'full-run and nbval-ignore-output, or neither.')
+
+
+def _of_outputs(cell):
+    alt = cell.metadata.get('mystnb', {}).get('image', {}).get('alt', '')
+    for output in cell.outputs:
+        if output.output_type == 'error':
+            yield (f'ends in {output.ename}: mend it, then run make '
+                   f'refresh.')
+        elif output.get('name') == 'stderr':
+            yield (f'writes to stderr ("{output.text.strip()[:60]}"): remove '
+                   f'the cause of the warning.')
+        elif PRIVATE_PATH.search(json.dumps(
+                output.get('data', {}).get('text/plain', '')
+                or output.get('text', ''))):
+            yield 'prints a path of one machine: print only its last part.'
+        if 'image/png' in output.get('data', {}):
+            if len(alt) < 20:
+                yield ('shows a figure without an alt text: say in its '
+                       'metadata, mystnb.image.alt, what can be seen.')
+            if not output.metadata.get('image/png', {}).get('width'):
+                yield ('shows a figure of unknown size: draw it with '
+                       'helpers.figures.')
+            size = len(base64.b64decode(output.data['image/png']))
+            if size > MAX_FIGURE:
+                yield (f'shows a figure of {size // 1000} kB: draw less in '
+                       f'it, {MAX_FIGURE // 1000} kB are the most.')
+
+
+def _of_full_run(cell, recorded):
+    text = ''.join(output.get('text', '') for output in cell.outputs)
+    shown = [line for line in text.split('\n') if ' run: ' in line]
+    if not shown or not all(line.startswith('Full') for line in shown):
+        yield ('must hold the output of a full run: run make full '
+               'CHAPTER=..., or take the cell from git.')
+    for line in shown:
+        if line.startswith('Full') and line not in recorded:
+            yield (f'shows a run that no record in results/ holds '
+                   f'("{line}"): run make full CHAPTER=...')
+
+
+def _recorded_lines(chapter, results):
+    records = [json.loads(path.read_text())
+               for path in sorted(results.glob('*.json'))]
+    return {describe_run(run, record['data']['train'])
+            for record in records if record.get('chapter') == chapter
+            for run in record['runs']}
+
+
+if __name__ == '__main__':
+    all_faults = [fault for path in sorted((ROOT / 'chapters').glob('*.ipynb'))
+                  for fault in faults(path)]
+    sys.exit('\n'.join(all_faults) or 0)
