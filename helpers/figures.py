@@ -118,14 +118,18 @@ def show_confusion(counts, labels):
         _show(fig)
 
 
-def plot(X, Y, xlabel, ylabel, legend=(), xscale='linear'):
+def plot(X, Y, xlabel, ylabel, legend=(), xscale='linear',
+         yscale='linear'):
     """Plot lines: `X` is shared, `Y` a list of sequences as long as X."""
     with matplotlib.rc_context(STYLE):
         fig = Figure((4.6, 2.7))
         axes = fig.subplots()
         for y, color, marker in zip(Y, COLORS, MARKERS):
             axes.plot(_array(X), _array(y), color=color, marker=marker)
-        axes.set(xlabel=xlabel, ylabel=ylabel, xscale=xscale)
+        axes.set(xlabel=xlabel, ylabel=ylabel, xscale=xscale,
+                 yscale=yscale)
+        if xscale == 'linear' and all(x == round(x) for x in _array(X)):
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if legend:
             axes.legend(legend)
         _show(fig)

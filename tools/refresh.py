@@ -40,7 +40,6 @@ def refresh(path, full=False):
             if not full and 'full-run' in cell.metadata.get('tags', ())}
     os.environ['COURSE_RUN'] = 'full' if full else 'quick'
     client = NotebookClient(notebook, timeout=None, kernel_name='python3',
-                            coalesce_streams=True,
                             resources={'metadata': {'path': path.parent}})
     try:
         client.execute()
@@ -58,13 +57,23 @@ def refresh(path, full=False):
         cell.metadata = {key: value for key, value in cell.metadata.items()
                          if key in KEPT_METADATA}
         if cell.cell_type == 'code':
-            cell.outputs = kept.get(cell.id, cell.outputs)
-            for output in cell.outputs:
-                output.pop('transient', None)
+            cell.outputs = kept.get(cell.id) or _merged(cell.outputs)
     nbformat.validate(notebook)
     partial = path.with_suffix('.partial')
     nbformat.write(notebook, partial)
     os.replace(partial, path)
+
+
+def _merged(outputs):
+    """Outputs in which pieces of text that follow each other are one."""
+    merged = []
+    for output in outputs:
+        if (merged and output.output_type == 'stream'
+                and merged[-1].get('name') == output.name):
+            merged[-1].text += output.text
+        else:
+            merged.append(output)
+    return merged
 
 
 if __name__ == '__main__':
