@@ -27,7 +27,7 @@ book: .venv/book-ready
 	@echo "The book is built: open $(CURDIR)/_build/html/index.html"
 
 test: .venv/all-ready
-	COURSE_RUN=quick $(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(ARGS)
 
 refresh: .venv/all-ready
 	@$(BIN)/python tools/refresh.py $(CHAPTER)

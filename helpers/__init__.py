@@ -1,7 +1,16 @@
 """What the chapters share: data, training, figures and measuring."""
 from helpers.data import FashionMNIST, load_sample
-from helpers.figures import (plot, show_confusion, show_images,
-                             show_matrices, show_runs)
-from helpers.measure import (count_macs, count_parameters, layer_summary,
-                             receptive_field)
+from helpers.figures import (
+                             plot,
+                             show_confusion,
+                             show_images,
+                             show_matrices,
+                             show_runs,
+)
+from helpers.measure import (
+                             count_macs,
+                             count_parameters,
+                             layer_summary,
+                             receptive_field,
+)
 from helpers.training import Trainer, load_runs, load_weights

@@ -124,7 +124,7 @@ class Trainer(d2l.Trainer):
         self._check_finite(losses)
         self.num_images = sum(sizes)
         row = {'epoch': self.epoch + 1, 'train_loss': float(
-            sum(l * n for l, n in zip(losses, sizes)) / self.num_images)}
+            sum(loss * n for loss, n in zip(losses, sizes)) / self.num_images)}
         self._sums = {}
         self.model.eval()
         with torch.no_grad():

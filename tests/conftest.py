@@ -1,14 +1,11 @@
-"""Tests run chapters and helpers in quick mode, without $COURSE_DATA."""
+"""What several tests share."""
 import ast
-import os
 import sys
 from pathlib import Path
 
 import nbformat
-import pytest
 
 ROOT = Path(__file__).parent.parent
-os.environ['COURSE_RUN'] = 'quick'
 sys.path.insert(0, str(ROOT / 'tools'))
 
 
@@ -30,9 +27,3 @@ def definitions(number):
     namespace = {}
     exec(compile(tree, number, 'exec'), namespace)
     return namespace
-
-
-@pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch):
-    monkeypatch.setenv('COURSE_RUN', 'quick')
-    monkeypatch.delenv('COURSE_DATA', raising=False)

@@ -1,10 +1,11 @@
 """Functions that chapters define, against torch on random sizes."""
 import pytest
 import torch
-from conftest import definitions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
+
+from conftest import definitions
 
 sizes = st.integers(1, 9)
 kernels = st.integers(1, 5)

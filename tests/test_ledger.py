@@ -1,6 +1,7 @@
 """The printed results that each chapter owes to the student's notes."""
 import nbformat
 import pytest
+
 from conftest import find_chapter
 
 RAMP_EDGES = 'tensor([[-1., -1.],\n        [-1., -1.],\n        [-1., -1.]])'

@@ -8,8 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from helpers import (count_macs, count_parameters, layer_summary,
-                     receptive_field)
+from helpers import (
+    count_macs,
+    count_parameters,
+    layer_summary,
+    receptive_field,
+)
 
 X_SHAPE = (1, 4, 20, 24)
 

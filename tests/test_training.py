@@ -1,0 +1,239 @@
+"""The trainer against a plain loop, and what it says when things go wrong."""
+import copy
+import json
+import re
+
+import matplotlib
+import pytest
+import torch
+from d2l import torch as d2l
+from torch import nn
+from torch.nn import functional as F
+
+from helpers import FashionMNIST, Trainer, load_runs, load_weights, training
+
+
+class Tiny(d2l.Classifier):
+    """A small network that trains in no time."""
+    def __init__(self, lr=0.1):
+        super().__init__()
+        self.save_hyperparameters()
+        self.net = nn.Sequential(nn.AvgPool2d(4), nn.Flatten(),
+                                 nn.Linear(49, 10))
+
+
+class Data(d2l.DataModule):
+    """Some batches, in full mode."""
+    mode, batch_size, resize = 'full', 4, (28, 28)
+
+    def __init__(self, batches):
+        super().__init__()
+        self.batches = batches
+
+    def get_dataloader(self, train):
+        return self.batches
+
+    def facts(self):
+        return {'dataset': 'some', 'train': 6, 'validation': 6,
+                'sha256': '0'}
+
+
+def batches(*sizes):
+    torch.manual_seed(3)
+    return [(torch.rand(n, 1, 28, 28), torch.randint(10, (n,)))
+            for n in sizes]
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, 'CHECKOUT', tmp_path)
+    monkeypatch.setattr(training, 'PACKAGED', tmp_path / 'packaged')
+    (tmp_path / '_toc.yml').touch()
+    return tmp_path / 'results'
+
+
+def test_it_trains_as_a_plain_loop_does():
+    data = FashionMNIST(batch_size=100)
+    trainer = Trainer(max_epochs=2, seed=7)
+    model = Tiny()
+    plain = copy.deepcopy(model.net)
+    history = trainer.fit(model, data)
+
+    optimizer = torch.optim.SGD(plain.parameters(), lr=0.1)
+    torch.manual_seed(7)
+    for row in history:
+        losses = []
+        for X, y in data.get_dataloader(train=True):
+            loss = F.cross_entropy(plain(X), y, reduction='none')
+            optimizer.zero_grad()
+            loss.mean().backward()
+            optimizer.step()
+            losses.append(loss.detach())
+        images, labels = data.val.data.float() / 255, data.val.targets
+        with torch.no_grad():
+            Y_hat = plain(images)
+        assert row['train_loss'] == pytest.approx(
+            torch.cat(losses).mean().item(), rel=1e-5)
+        assert row['val_loss'] == pytest.approx(
+            F.cross_entropy(Y_hat, labels).item(), rel=1e-5)
+        assert row['val_acc'] == pytest.approx(
+            (Y_hat.argmax(1) == labels).float().mean().item())
+    for ours, theirs in zip(model.net.parameters(), plain.parameters()):
+        assert torch.equal(ours, theirs)
+
+
+def test_accuracy_counts_images_and_not_batches():
+    model = Tiny()
+    nn.init.zeros_(model.net[2].weight)
+    model.net[2].bias = nn.Parameter(torch.eye(10)[3])  # always says 3
+    model.lr = 0.0
+    X = torch.zeros(6, 1, 28, 28)
+    y = torch.tensor([3, 3, 3, 0, 0, 0])
+    data = Data([(X[:5], y[:5]), (X[5:], y[5:])])
+    history = Trainer(max_epochs=1).fit(model, data)
+    assert history[0]['val_acc'] == pytest.approx(3 / 6)  # not (3/5 + 0) / 2
+
+
+def test_the_same_seed_gives_the_same_run_and_another_another():
+    def final(seed):
+        trainer = Trainer(max_epochs=1, seed=seed)
+        model, data = d2l.LeNet(), FashionMNIST(batch_size=64)
+        model.apply_init([next(iter(data.get_dataloader(True)))[0]],
+                         d2l.init_cnn)
+        return trainer.fit(model, data)
+    assert final(0) == final(0) != final(1)
+
+
+def test_d2ls_own_classifiers_and_data_are_trained():
+    data = d2l.SyntheticRegressionData(torch.tensor([2.0, -3.4]), 4.2,
+                                       num_train=64, num_val=32)
+    history = Trainer(max_epochs=3).fit(d2l.LinearRegression(lr=0.1), data)
+    assert list(history[0]) == ['epoch', 'train_loss', 'val_loss']
+    assert history[-1]['val_loss'] < history[0]['val_loss']
+
+
+def test_gradients_are_clipped():
+    model = Tiny(lr=1.0)
+    before = copy.deepcopy(model.net[2])
+    Trainer(max_epochs=1, gradient_clip_val=1e-3).fit(model,
+                                                      Data(batches(4)))
+    moved = sum((p - q).square().sum() for p, q in zip(
+        model.net[2].parameters(), before.parameters())).sqrt()
+    assert moved.item() == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_quick_mode_stops_after_two_epochs_and_records_nothing(
+        results, capsys):
+    history = Trainer(max_epochs=10, name='tiny').fit(
+        Tiny(), FashionMNIST(batch_size=128))
+    assert [row['epoch'] for row in history] == [1, 2]
+    assert 'Quick run: 2 epochs of 512 images' in capsys.readouterr().out
+    assert not results.exists()
+
+
+def test_the_history_prints_as_a_table():
+    history = Trainer(max_epochs=2).fit(Tiny(), Data(batches(4, 2)))
+    lines = repr(history).split('\n')
+    assert lines[0].split() == ['epoch', 'train_loss', 'val_loss', 'val_acc']
+    assert [line.split()[0] for line in lines[1:]] == ['1', '2']
+
+
+def test_a_full_run_is_appended_to_its_record(results, capsys):
+    for seed in (0, 1, 0):
+        Trainer(max_epochs=1, name='tiny', chapter='9-9-tiny', seed=seed,
+                keep_weights=seed == 0).fit(Tiny(), Data(batches(4, 2)))
+    record = json.loads((results / 'tiny.json').read_text())
+    assert record['hyperparameters'] == {
+        'lr': 0.1, 'batch_size': 4, 'epochs': 1, 'resize': [28, 28]}
+    assert record['model'] == {'parameters': 500, 'macs': 490}
+    assert [run['seed'] for run in record['runs']] == [0, 1, 0]
+    assert [run['seed'] for run in load_runs('tiny')] == [0, 1]
+    line = training.describe_run(record['runs'][0], 6)
+    assert line in capsys.readouterr().out
+    assert re.match(r'Full run: 1 epochs of 6 images, .*, fp32, \d+ s: train '
+                    r'loss \d\.\d{3}, val loss \d\.\d{3}, val acc', line)
+    assert not list(results.glob('*.partial'))
+
+
+def test_a_run_with_other_hyperparameters_is_not_recorded(results, capsys):
+    Trainer(max_epochs=1, name='tiny').fit(Tiny(), Data(batches(4)))
+    before = (results / 'tiny.json').read_bytes()
+    Trainer(max_epochs=1, name='tiny').fit(Tiny(lr=0.2), Data(batches(4)))
+    assert 'Not recorded: hyperparameters differ' in capsys.readouterr().out
+    assert (results / 'tiny.json').read_bytes() == before
+
+
+def test_weights_come_back_and_must_be_those_of_the_record(results):
+    model = Tiny()
+    Trainer(max_epochs=1, name='tiny', keep_weights=True).fit(
+        model, Data(batches(4)))
+    again = load_weights(Tiny(), 'tiny')
+    assert torch.equal(again.net[2].weight, model.net[2].weight)
+    assert not again.training
+    weights = (results / 'tiny.pt').read_bytes()
+    (results / 'tiny.pt').write_bytes(weights[:-1] + b'x')
+    with pytest.raises(ValueError, match='does not belong to tiny.json'):
+        load_weights(Tiny(), 'tiny')
+
+
+def test_a_missing_record_says_what_writes_it(results):
+    with pytest.raises(FileNotFoundError, match='no nothing.json yet'):
+        load_runs('nothing')
+
+
+def test_a_record_is_written_whole_or_not_at_all(results):
+    results.mkdir()
+    path = results / 'some.json'
+    path.write_text('good')
+
+    def fail(file):
+        file.write(b'half')
+        raise OSError('No space left on device')
+    with pytest.raises(OSError, match='No space'):
+        training._write(path, fail)
+    assert path.read_text() == 'good'
+    assert [p.name for p in results.iterdir()] == ['some.json']
+
+
+@pytest.mark.parametrize('epochs', [0, -3])
+def test_no_epoch_is_an_error(epochs):
+    with pytest.raises(ValueError, match='at least one epoch'):
+        Trainer(max_epochs=epochs)
+
+
+def test_an_empty_loader_is_an_error():
+    with pytest.raises(ValueError, match='no batch'):
+        Trainer(max_epochs=1).fit(Tiny(), Data([]))
+
+
+def test_a_loss_that_is_not_finite_names_epoch_and_batch():
+    class Breaks(Tiny):
+        count = 0
+
+        def loss(self, Y_hat, Y, averaged=True):
+            if self.training:
+                self.count += 1
+            value = super().loss(Y_hat, Y, averaged)
+            return value * (torch.nan if self.count == 5 else 1)
+
+    model = Breaks()
+    with pytest.raises(FloatingPointError, match='nan in epoch 2, batch 2'):
+        Trainer(max_epochs=3).fit(model, Data(batches(4, 4, 4)))
+    assert 'plot' not in vars(model)  # d2l's own method is back
+
+
+def test_a_trained_model_can_be_copied_and_measured():
+    from helpers import count_macs
+    model = Tiny()
+    Trainer(max_epochs=1).fit(model, Data(batches(4)))
+    copy.deepcopy(model)
+    assert count_macs(model, (1, 1, 28, 28)) == 490
+
+
+def test_settings_of_the_reader_are_left_alone():
+    settings = dict(matplotlib.rcParams)
+    threads = torch.get_num_threads()
+    Trainer(max_epochs=1).fit(Tiny(), FashionMNIST(batch_size=128))
+    assert dict(matplotlib.rcParams) == settings
+    assert torch.get_num_threads() == threads
+    assert torch.is_grad_enabled()
