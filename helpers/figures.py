@@ -42,9 +42,10 @@ class Place:
 
 
 def show_images(images, titles=None, num_cols=6):
-    """Show images or feature maps, each (h, w) or (1, h, w), in a grid.
+    """Show images or feature maps in a grid.
 
-    One without negative values is grey, black the smallest and white the
+    Each is (h, w) or (1, h, w), or (h, w, 3) in colours from 0 to 1. One
+    without negative values is grey, black the smallest and white the
     largest; one with negative values is blue below and red above zero, on a
     scale of its own that is symmetric about zero.
     """
