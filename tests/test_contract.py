@@ -1,0 +1,179 @@
+"""Every chapter keeps the contract, and every rule of it can be broken."""
+import base64
+import json
+
+import nbformat
+import pytest
+from conftest import ROOT
+from contract import faults
+from nbformat import v4
+
+from helpers.training import describe_run
+
+RUN = {'device': 'some CPU', 'precision': 'fp32', 'seconds': 31.4,
+       'epochs': [{'epoch': 10, 'train_loss': 0.6941, 'val_loss': 0.7,
+                   'val_acc': 0.7409}]}
+TEXT = ['# 9.9 A title\n\nAfter this chapter you can\n\n> **Cost.** Seconds.',
+        '## A section\n\n### A question?', '## Summary\n\n- One.',
+        '## Exercises\n\n1. One.', '## Further reading\n\n- One.']
+ALT = {'mystnb': {'image': {'alt': 'A red square on a white ground, alone.'}}}
+
+
+def png(size=100):
+    return v4.new_output('display_data', {
+        'image/png': base64.b64encode(b'x' * size).decode()},
+        metadata={'image/png': {'width': 10, 'height': 10}})
+
+
+def a_chapter():
+    """A notebook without a fault: text, a result, a figure, a full run."""
+    return v4.new_notebook(cells=[
+        *map(v4.new_markdown_cell, TEXT),
+        v4.new_code_cell('1 + 1', execution_count=1, outputs=[
+            v4.new_output('execute_result', {'text/plain': '2'},
+                          execution_count=1)]),
+        v4.new_code_cell('show()', execution_count=2, metadata=ALT,
+                         outputs=[png()]),
+        v4.new_code_cell('train()', execution_count=3, metadata={
+            **ALT, 'tags': ['full-run', 'nbval-ignore-output']}, outputs=[
+                png(), v4.new_output('stream', name='stdout', text=(
+                    describe_run(RUN, 60000) + '\n'))])])
+
+
+def check(tmp_path, notebook, name='9-9-a-title'):
+    path = tmp_path / f'{name}.ipynb'
+    path.write_text(json.dumps(notebook))
+    results = tmp_path / 'results'
+    results.mkdir(exist_ok=True)
+    (results / 'some.json').write_text(json.dumps(
+        {'chapter': '9-9-a-title', 'data': {'train': 60000}, 'runs': [RUN]}))
+    return faults(path, results)
+
+
+def test_a_good_chapter_has_no_fault(tmp_path):
+    assert check(tmp_path, a_chapter()) == []
+
+
+def set_source(cell, source):
+    return lambda nb: nb.cells[cell].update(source=source)
+
+
+def set_output(cell, output):
+    return lambda nb: nb.cells[cell].update(outputs=[output])
+
+
+def set_tags(cell, *tags):
+    return lambda nb: nb.cells[cell].metadata.update(tags=list(tags))
+
+
+def set_run(mode='Full', **changes):
+    last = {**RUN['epochs'][-1], **changes}
+    line = describe_run({**RUN, 'epochs': [last]}, 60000, mode)
+    return set_output(7, v4.new_output('stream', name='stdout', text=line))
+
+
+BROKEN = {
+    'not numbered': (lambda nb: nb.cells[5].update(execution_count=None),
+                     'cell 5: is numbered None and should be 1'),
+    'out of order': (lambda nb: nb.cells[6].update(execution_count=9),
+                     'cell 6: is numbered 9 and should be 2'),
+    'unknown tag': (set_tags(5, 'nbval-skip'), 'cell 5: has the tag nbval-s'),
+    'error allowed': (set_tags(5, 'raises-exception'), 'raises-exception'),
+    'ignored': (set_tags(5, 'nbval-ignore-output'), 'but not both'),
+    'training is checked': (set_tags(7, 'full-run'), 'but not both'),
+    'an error': (set_output(5, v4.new_output(
+        'error', ename='KeyError', evalue='x')), 'ends in KeyError'),
+    'stderr': (set_output(5, v4.new_output(
+        'stream', name='stderr', text='UserWarning: old')), 'to stderr'),
+    'path in source': (set_source(5, 'open("/home/someone/a.txt")'),
+                       'cell 5: holds a path of one machine'),
+    'path in text': (set_source(2, '## Summary\n\nIn C:\\data'),
+                     'cell 2: holds a path'),
+    'path printed': (set_output(5, v4.new_output(
+        'stream', text='saved in /tmp/run-1\n')), 'prints a path'),
+    'no alt text': (lambda nb: nb.cells[6].metadata.pop('mystnb'),
+                    'cell 6: shows a figure without an alt text'),
+    'no size': (lambda nb: nb.cells[6].outputs[0].metadata.clear(),
+                'unknown size'),
+    'heavy figure': (set_output(6, png(70_000)), 'figure of 70 kB'),
+    'picture without alt': (set_source(1, '## A section\n\n![](a.png)'),
+                            'picture without alt'),
+    'long cell': (set_source(5, '\n'.join('1' * 30)), '30 lines long'),
+    'long line': (set_source(5, 'x = "' + 'a' * 80 + '"'), 'over 78'),
+    'no title': (set_source(0, TEXT[0][2:]), 'must begin with a title'),
+    'other title': (set_source(0, TEXT[0].replace('9.9', '9.8')),
+                    'not with "# 9.8 A title"'),
+    'no cost': (set_source(0, TEXT[0].replace('Cost', 'Price')),
+                'has no "> **Cost.**"'),
+    'no summary': (set_source(2, '## The end'), 'has no "## Summary"'),
+    'headings jump': (set_source(1, '## A section\n\n#### Deep'),
+                      'jumps from a heading of level 2 to one of level 4'),
+    'second title': (set_source(1, '# Again'), 'level 1 to one of level 1'),
+    'quick run stored': (set_run('Quick'), 'must hold the output of a full'),
+    'nothing stored': (lambda nb: nb.cells[7].update(outputs=[]),
+                       'must hold the output of a full run'),
+    'figure altered': (set_run(val_acc=0.8409), 'that no record in results/')}
+
+
+@pytest.mark.parametrize('fault', BROKEN)
+def test_each_fault_is_found_and_said(tmp_path, fault):
+    notebook = a_chapter()
+    breaks, message = BROKEN[fault]
+    breaks(notebook)
+    found = check(tmp_path, notebook)
+    assert any(message in sentence for sentence in found), found
+    assert all(sentence.startswith('9-9-a-title.ipynb') for sentence in found)
+
+
+def test_a_wrong_name_and_a_broken_file_are_found(tmp_path):
+    assert 'rename it' in check(tmp_path, a_chapter(), 'Chapter 9')[0]
+    path = tmp_path / 'x.ipynb'
+    path.write_text('{"cells": [')
+    assert 'is no valid notebook' in faults(path)[0]
+
+
+def test_all_faults_are_reported_together(tmp_path):
+    notebook = a_chapter()
+    for fault in ('no summary', 'stderr', 'long line'):
+        BROKEN[fault][0](notebook)
+    assert len(check(tmp_path, notebook)) >= 3
+
+
+@pytest.mark.parametrize('path', sorted((ROOT / 'chapters').glob('*.ipynb')),
+                         ids=lambda path: path.stem[:3])
+def test_chapter_keeps_the_contract(path):
+    assert not (found := faults(path)), '\n'.join(found)
+
+
+def test_every_chapter_is_in_the_table_of_contents():
+    toc = (ROOT / '_toc.yml').read_text()
+    for path in (ROOT / 'chapters').glob('*.ipynb'):
+        assert f'chapters/{path.stem}' in toc
+    assert toc.count('chapters/') == len(
+        list((ROOT / 'chapters').glob('*.ipynb')))
+
+
+def test_refresh_keeps_full_runs_and_writes_nothing_when_a_cell_fails(
+        tmp_path):
+    from refresh import refresh
+    path = tmp_path / '9-9-a-title.ipynb'
+    notebook = a_chapter()
+    notebook.cells[6].source = 'print("a"); print("b")'
+    notebook.cells[7].source = 'print("another output")'
+    nbformat.write(notebook, path)
+    refresh(path)
+    after = nbformat.read(path, as_version=4)
+    assert after.cells[6].outputs[0].text == 'a\nb\n'
+    assert after.cells[7].outputs == notebook.cells[7].outputs
+    written = path.read_bytes()
+    refresh(path)
+    assert path.read_bytes() == written
+    refresh(path, full=True)
+    again = nbformat.read(path, as_version=4)
+    assert again.cells[7].outputs[0].text == 'another output\n'
+    again.cells[6].source = '1 / 0'
+    nbformat.write(again, path)
+    broken = path.read_bytes()
+    with pytest.raises(SystemExit, match='cell 6 failed with ZeroDivision'):
+        refresh(path)
+    assert path.read_bytes() == broken

@@ -1,0 +1,119 @@
+"""Figures: what they draw, their size, and that they change no setting."""
+import io
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from helpers import figures, load_sample
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """The figures and pictures that a notebook would have been given."""
+    seen = []
+    monkeypatch.setattr(figures, 'get_ipython', lambda: object())
+    monkeypatch.setattr(figures.display, 'display', seen.append)
+    original = figures._show
+
+    def show(fig, place=None):
+        seen.append(fig)
+        original(fig, place)
+    monkeypatch.setattr(figures, '_show', show)
+    return seen
+
+
+def draw_all():
+    X, y = load_sample()
+    figures.show_images(X[:8], [f'image {i}' for i in range(8)])
+    figures.show_matrices([torch.eye(3), -torch.rand(2, 4)], ['a', 'b'])
+    figures.plot([1, 2, 3], [[1, 2, 3], [3, 2, 1]], 'x', 'y', ['up', 'down'])
+    run = [{'epoch': n, 'train_loss': 2 / n, 'val_loss': 2.1 / n,
+            'val_acc': n / 9} for n in (1, 2, 3)]
+    figures.show_runs([run])
+    figures.show_runs([run, run])
+    figures.show_confusion(torch.randint(100, (10, 10)), list('abcdefghij'))
+
+
+def test_every_figure_is_a_light_png_of_known_size(shown):
+    draw_all()
+    pictures = shown[1::2]
+    assert len(pictures) == 6
+    for picture in pictures:
+        image = Image.open(io.BytesIO(picture.data))
+        assert image.format == 'PNG' and len(picture.data) < 60_000
+        assert abs(picture.width - image.width / 2) <= 1
+        assert picture.width <= 560
+        corners = np.asarray(image.convert('RGB'))[[0, 0, -1, -1],
+                                                   [0, -1, 0, -1]]
+        assert (corners == 255).all()  # white, whatever the page is
+
+
+def test_settings_of_the_reader_are_left_alone(shown):
+    matplotlib.rcParams['figure.dpi'] = 77
+    before = dict(matplotlib.rcParams)
+    draw_all()
+    assert dict(matplotlib.rcParams) == before
+    matplotlib.rcdefaults()
+
+
+def test_images_keep_their_pixels_and_titles(shown):
+    X, _ = load_sample()
+    figures.show_images([X[0], X[1, 0] - 0.5], ['one', 'two'])
+    one, two = shown[0].axes
+    assert np.array_equal(one.images[0].get_array(), X[0, 0].numpy())
+    assert one.images[0].get_cmap().name == 'gray'
+    assert two.images[0].get_cmap().name == 'RdBu_r'
+    low, high = two.images[0].get_clim()
+    assert low == -high == -0.5
+    assert [axes.get_title() for axes in (one, two)] == ['one', 'two']
+
+
+def test_matrices_show_their_numbers(shown):
+    figures.show_matrices([torch.tensor([[1.0, -2.0]]),
+                           torch.tensor([[0.25]])])
+    assert [text.get_text() for axes in shown[0].axes
+            for text in axes.texts] == ['1', '-2', '0.25']
+
+
+def test_runs_show_every_run_and_their_mean(shown):
+    runs = [[{'epoch': n, 'val_acc': n * scale} for n in (1, 2)]
+            for scale in (0.1, 0.3)]
+    figures.show_runs(runs)
+    lines = [line.get_ydata() for line in shown[0].axes[0].lines]
+    np.testing.assert_allclose(lines, [[0.1, 0.2], [0.3, 0.6], [0.2, 0.4]])
+    assert shown[0].axes[0].get_legend().get_texts()[0].get_text() == (
+        'validation accuracy')
+
+
+def test_confusion_colours_the_mistakes_alone(shown):
+    figures.show_confusion(torch.tensor([[90, 10], [0, 100]]), ['a', 'b'])
+    colours = shown[0].axes[0].images[0].get_array()
+    assert colours.tolist() == [[0, 10], [0, 0]]
+    assert [text.get_text() for text in shown[0].axes[0].texts] == [
+        '90', '10', '0', '100']
+
+
+def test_a_place_shows_text_and_then_a_figure(monkeypatch):
+    class Shell:
+        kernel = True
+
+    class Handle:
+        def __init__(self):
+            self.shown = []
+
+        def update(self, thing, raw=False):
+            self.shown.append(thing)
+
+    handle = Handle()
+    monkeypatch.setattr(figures, 'get_ipython', lambda: Shell())
+    monkeypatch.setattr(figures.display, 'display', lambda *a, **k: handle)
+    place = figures.Place()
+    print('\r 50%', file=place.file, flush=True)
+    print('\r     \r', file=place.file)
+    figures.show_runs([[{'epoch': 1, 'val_acc': 0.5}]], place)
+    assert handle.shown[0] == {'text/plain': '50%'}
+    assert isinstance(handle.shown[1], figures.display.Image)
+    assert len(handle.shown) == 2

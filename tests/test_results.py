@@ -1,0 +1,73 @@
+"""The records of full runs: their form, and the band each must reach."""
+import hashlib
+import json
+
+import jsonschema
+import pytest
+from conftest import ROOT
+
+RECORDS = sorted((ROOT / 'results').glob('*.json'))
+number, text = {'type': 'number'}, {'type': 'string', 'minLength': 1}
+whole = {'type': 'integer', 'minimum': 1}
+
+
+def exactly(**properties):
+    return {'type': 'object', 'properties': properties,
+            'required': list(properties), 'additionalProperties': False}
+
+
+EPOCH = exactly(epoch=whole, train_loss=number, val_loss=number,
+                val_acc={'type': 'number', 'minimum': 0, 'maximum': 1})
+RUN = exactly(
+    seed={'type': 'integer'}, device=text, threads=whole,
+    precision={'enum': ['fp32', 'bf16', 'fp16']}, seconds=number,
+    peak_memory_mb=number, date={'type': 'string', 'pattern': r'^\d{4}-\d\d-'},
+    commit={'type': 'string', 'pattern': '^[0-9a-f]{40}$'},
+    versions=exactly(python=text, torch=text, d2l=text),
+    epochs={'type': 'array', 'items': EPOCH, 'minItems': 1})
+RUN['properties']['weights_sha256'] = {'type': 'string'}
+SCHEMA = exactly(
+    name=text, chapter=text,
+    hyperparameters=exactly(lr=number, batch_size=whole, epochs=whole,
+                            resize={'type': 'array', 'items': whole}),
+    data=exactly(dataset=text, train=whole, validation=whole, sha256=text),
+    model=exactly(parameters=whole, macs=whole),
+    runs={'type': 'array', 'items': RUN, 'minItems': 1})
+
+# The accuracy that every run must reach: the mean of the first five seeds,
+# .733, plus and minus four of their standard deviations, .0066.
+BANDS = {'lenet': (0.707, 0.759)}
+
+
+@pytest.mark.parametrize('path', RECORDS, ids=lambda path: path.stem)
+def test_record(path):
+    record = json.loads(path.read_text())
+    jsonschema.validate(record, SCHEMA)
+    assert record['name'] == path.stem
+    assert (ROOT / 'chapters' / f'{record["chapter"]}.ipynb').exists()
+    low, high = BANDS[path.stem]
+    for run in record['runs']:
+        assert low <= run['epochs'][-1]['val_acc'] <= high
+        assert [row['epoch'] for row in run['epochs']] == list(
+            range(1, record['hyperparameters']['epochs'] + 1))
+
+
+def test_lenet_was_trained_as_the_notes_say_with_five_seeds():
+    record = json.loads((ROOT / 'results' / 'lenet.json').read_text())
+    assert record['hyperparameters'] == {
+        'lr': 0.1, 'batch_size': 128, 'epochs': 10, 'resize': [28, 28]}
+    assert (record['data']['train'], record['data']['validation']) == (60000,
+                                                                      10000)
+    assert {run['seed'] for run in record['runs']} >= set(range(5))
+    # LeNet-5 with all maps connected, counted by hand.
+    assert record['model']['parameters'] == (
+        (25 + 1) * 6 + (25 * 6 + 1) * 16 + 401 * 120 + 121 * 84 + 85 * 10)
+    assert record['model']['macs'] == (
+        25 * 6 * 28 ** 2 + 25 * 6 * 16 * 10 ** 2 + 400 * 120 + 120 * 84 + 840)
+
+
+def test_weights_are_those_that_the_record_names():
+    runs = json.loads((ROOT / 'results' / 'lenet.json').read_text())['runs']
+    named = [run['weights_sha256'] for run in runs if 'weights_sha256' in run]
+    weights = (ROOT / 'results' / 'lenet.pt').read_bytes()
+    assert hashlib.sha256(weights).hexdigest() == named[-1]
