@@ -3,7 +3,7 @@
 export PYTHON
 BIN := .venv/bin
 
-.PHONY: help book test refresh full bench clean
+.PHONY: help book test refresh full bench screenshot clean
 
 help:
 	@echo 'make book                 build the book and say where to open it'
@@ -11,6 +11,7 @@ help:
 	@echo 'make refresh CHAPTER=7-2  run a chapter again and store its outputs'
 	@echo 'make full CHAPTER=7-6     the same with its full training runs'
 	@echo 'make bench                speed against d2l, in one run'
+	@echo 'make screenshot           take the picture in the README'
 	@echo 'make clean                delete the built book'
 
 .venv/book-ready: requirements-book.txt
@@ -37,6 +38,9 @@ full: .venv/all-ready
 
 bench: .venv/all-ready
 	@$(BIN)/python tools/bench.py
+
+screenshot: book
+	@tools/screenshot.sh
 
 clean:
 	rm -rf _build

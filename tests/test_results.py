@@ -71,3 +71,14 @@ def test_weights_are_those_that_the_record_names():
     named = [run['weights_sha256'] for run in runs if 'weights_sha256' in run]
     weights = (ROOT / 'results' / 'lenet.pt').read_bytes()
     assert hashlib.sha256(weights).hexdigest() == named[-1]
+
+
+def test_the_readme_tells_what_the_records_say():
+    readme = (ROOT / 'README.md').read_text()
+    runs = json.loads((ROOT / 'results' / 'lenet.json').read_text())['runs']
+    newest = {run['seed']: run for run in runs}
+    accuracies = [f'{newest[seed]["epochs"][-1]["val_acc"]:.3f}'
+                  for seed in range(5)]
+    assert f'| validation accuracy | {" | ".join(accuracies)} |' in readme
+    seconds = [f'{newest[seed]["seconds"]:.0f}' for seed in range(5)]
+    assert f'| seconds | {" | ".join(seconds)} |' in readme
