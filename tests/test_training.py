@@ -1,7 +1,9 @@
 """The trainer against a plain loop, and what it says when things go wrong."""
 import copy
 import json
+import pickle
 import re
+from pathlib import Path
 
 import matplotlib
 import pytest
@@ -174,6 +176,23 @@ def test_weights_come_back_and_must_be_those_of_the_record(results):
     (results / 'tiny.pt').write_bytes(weights[:-1] + b'x')
     with pytest.raises(ValueError, match='does not belong to tiny.json'):
         load_weights(Tiny(), 'tiny')
+
+
+def test_code_hidden_in_weights_is_not_run(results):
+    class Bomb:
+        def __reduce__(self):
+            return Path.touch, (results / 'went-off',)
+
+    Trainer(max_epochs=1, name='tiny', keep_weights=True).fit(
+        Tiny(), Data(batches(4)))
+    torch.save({'net.2.weight': Bomb()}, results / 'tiny.pt')
+    record = json.loads((results / 'tiny.json').read_text())
+    record['runs'][0]['weights_sha256'] = training._sha256(
+        results / 'tiny.pt')
+    (results / 'tiny.json').write_text(json.dumps(record))
+    with pytest.raises(pickle.UnpicklingError):
+        load_weights(Tiny(), 'tiny')
+    assert not (results / 'went-off').exists()
 
 
 def test_a_missing_record_says_what_writes_it(results):
