@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from conftest import ROOT
 
 SOURCES = ['_config.yml', '_toc.yml', 'index.md', 'chapters', '_static',

@@ -4,10 +4,10 @@ import json
 
 import nbformat
 import pytest
-from conftest import ROOT
-from contract import faults
 from nbformat import v4
 
+from conftest import ROOT
+from contract import faults
 from helpers.training import describe_run
 
 RUN = {'device': 'some CPU', 'precision': 'fp32', 'seconds': 31.4,

@@ -4,6 +4,7 @@ import json
 
 import jsonschema
 import pytest
+
 from conftest import ROOT
 
 RECORDS = sorted((ROOT / 'results').glob('*.json'))
