@@ -22,11 +22,11 @@ KEPT_METADATA = {'tags', 'mystnb'}
 
 
 def find_chapters(name=None):
-    """The notebooks whose name begins with `name` ('7-2'), or all.
+    """The notebooks whose file name begins with `name` ('7-2'), or all.
 
     Raises SystemExit, naming the chapters there are, if none does.
     """
-    paths = sorted(CHAPTERS.glob(f'{name}-*.ipynb' if name else '*.ipynb'))
+    paths = sorted(CHAPTERS.glob(f'{Path(name or "").stem}*.ipynb'))
     if not paths:
         there = ', '.join(path.name[:3] for path in find_chapters())
         sys.exit(f'There is no chapter {name}. CHAPTER is one of {there}.')
