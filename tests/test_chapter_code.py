@@ -50,6 +50,16 @@ def test_output_size_is_that_of_conv2d(n, k, p, s):
     assert OUTPUT_SIZE(n, k, p, s) == Y.shape[2]
 
 
+@many
+@given(st.integers(1, 30), st.integers(1, 8), st.integers(0, 4),
+       st.integers(1, 9))
+def test_output_size_is_that_of_max_pool2d(n, k, padding, s):
+    if padding > k // 2 or n + 2 * padding < k:  # torch pads up to half k
+        return
+    Y = F.max_pool2d(torch.zeros(1, 1, n, 1), (k, 1), (s, 1), (padding, 0))
+    assert OUTPUT_SIZE(n, k, 2 * padding, s) == Y.shape[2]
+
+
 OUTPUT_SIZE = definitions('7-3')['output_size']
 
 
