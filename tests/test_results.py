@@ -1,13 +1,15 @@
 """The records of full runs: their form, and the band each must reach."""
 import hashlib
 import json
+import statistics
 
 import jsonschema
 import pytest
 
 from conftest import ROOT
 
-RECORDS = sorted((ROOT / 'results').glob('*.json'))
+RECORDS = sorted(path for path in (ROOT / 'results').glob('*.json')
+                 if path.name != 'bench.json')
 number, text = {'type': 'number'}, {'type': 'string', 'minLength': 1}
 whole = {'type': 'integer', 'minimum': 1}
 
@@ -83,3 +85,12 @@ def test_the_readme_tells_what_the_records_say():
     assert f'| validation accuracy | {" | ".join(accuracies)} |' in readme
     seconds = [f'{newest[seed]["seconds"]:.0f}' for seed in range(5)]
     assert f'| seconds | {" | ".join(seconds)} |' in readme
+    bench = json.loads((ROOT / 'results' / 'bench.json').read_text())
+    d2l, course, bare = (statistics.median(bench['seconds'][name])
+                         for name in ('d2l', 'course', 'bare loop'))
+    ratio = statistics.median(other / ours for other, ours in zip(
+        bench['seconds']['d2l'], bench['seconds']['course']))
+    text = ' '.join(readme.split())
+    for said in (f'{d2l:.1f} s here', f"the course's {course:.1f} s",
+                 f'{ratio:.1f} times', f'in memory {bare:.1f} s'):
+        assert said in text, said

@@ -1,11 +1,15 @@
 """Time one epoch of LeNet, validation included, three ways in one run.
 
 d2l 1.0.3 as published, the course's trainer, and the bare loop on images that
-are already in memory, which is the limit. d2l's live plot is switched off, so
-what is compared is training alone.
+are already in memory. d2l's live plot is switched off, so what is compared is
+training alone. The last measurement is kept in results/bench.json.
 """
+import datetime
+import json
 import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -16,9 +20,10 @@ import torch  # noqa: E402
 from d2l import torch as d2l  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
-from helpers import FashionMNIST, Trainer, data  # noqa: E402
+from helpers import FashionMNIST, Trainer, data, training  # noqa: E402
 
 ROUNDS = 3
+WAYS = ['d2l', 'course', 'bare loop']
 
 
 def lenet(loader):
@@ -54,36 +59,59 @@ def with_bare_loop(images, labels, val_images, val_labels):
             F.cross_entropy(net(X), y)
 
 
+def measure_once(way):
+    """Seconds of one epoch in this process, after loading the data."""
+    if way == 'd2l':
+        with tempfile.TemporaryDirectory() as folder:
+            raw = Path(folder) / 'data' / 'FashionMNIST' / 'raw'
+            raw.mkdir(parents=True)
+            for name, content in data._find_files().items():
+                (raw / name).write_bytes(content)
+            (Path(folder) / 'here').mkdir()
+            os.chdir(Path(folder) / 'here')  # d2l reads ../data
+            dataset = d2l.FashionMNIST(batch_size=128)
+            return timed(with_d2l, dataset)
+    dataset = FashionMNIST(batch_size=128)
+    if way == 'course':
+        return timed(with_course, dataset)
+    return timed(with_bare_loop, *[
+        part for images in (dataset.train, dataset.val)
+        for part in (images.data.float() / 255, images.targets)])
+
+
+def timed(function, *arguments):
+    """Seconds that a call takes."""
+    start = time.perf_counter()
+    function(*arguments)
+    return time.perf_counter() - start
+
+
 def measure():
-    """Seconds of each way in each round, in turn."""
-    ours = FashionMNIST(batch_size=128)
-    in_place = [part for dataset in (ours.train, ours.val)
-                for part in (dataset.data.float() / 255, dataset.targets)]
-    with tempfile.TemporaryDirectory() as folder:
-        raw = Path(folder) / 'data' / 'FashionMNIST' / 'raw'
-        raw.mkdir(parents=True)
-        for name, content in data._find_files().items():
-            (raw / name).write_bytes(content)
-        (Path(folder) / 'chapters').mkdir()
-        os.chdir(Path(folder) / 'chapters')  # d2l reads ../data
-        theirs = d2l.FashionMNIST(batch_size=128)
-        ways = {'d2l': lambda: with_d2l(theirs),
-                'course': lambda: with_course(ours),
-                'bare loop': lambda: with_bare_loop(*in_place)}
-        seconds = {name: [] for name in ways}
-        for _ in range(ROUNDS):
-            for name, run in ways.items():
-                start = time.perf_counter()
-                run()
-                seconds[name].append(time.perf_counter() - start)
-        os.chdir('/')
+    """Seconds of each way, in turn, each time in a fresh process."""
+    seconds = {way: [] for way in WAYS}
+    for _ in range(ROUNDS):
+        for way in WAYS:
+            out = subprocess.run([sys.executable, __file__, way], text=True,
+                                 check=True, stdout=subprocess.PIPE).stdout
+            seconds[way].append(float(out.split()[-1]))
     return seconds
 
 
 if __name__ == '__main__':
+    if len(sys.argv) > 1:
+        sys.exit(print(measure_once(sys.argv[1])))
     seconds = measure()
-    print(f'\nLeNet, one epoch and its validation, {ROUNDS} rounds, '
-          f'{torch.get_num_threads()} threads: minimum, median, maximum')
+    bench = {'task': 'LeNet, one epoch and its validation',
+             'device': training.device_name(torch.device('cpu')),
+             'threads': torch.get_num_threads(),
+             'date': datetime.date.today().isoformat(),
+             'torch': torch.__version__, 'seconds': {
+                 name: [round(value, 2) for value in values]
+                 for name, values in seconds.items()}}
+    path = training.CHECKOUT / 'results' / 'bench.json'
+    path.write_text(json.dumps(bench, indent=1) + '\n')
+    print(f'\n{bench["task"]}, {ROUNDS} rounds, {bench["device"]}, '
+          f'{bench["threads"]} threads: minimum, median, maximum')
     for name, values in seconds.items():
         print(f'{name:12} {min(values):6.2f} {statistics.median(values):6.2f}'
               f' {max(values):6.2f} s')
