@@ -3,3 +3,15 @@ import os
 
 os.environ['COURSE_RUN'] = 'quick'
 os.environ.pop('COURSE_DATA', None)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say what to do when a chapter no longer prints what it stores."""
+    failed = {report.nodeid.split('::')[0].split('/')[-1]
+              for report in terminalreporter.stats.get('failed', ())
+              if '.ipynb::' in report.nodeid}
+    for name in sorted(failed):
+        terminalreporter.write_line(
+            f'{name} prints something else than it stores: mend the cause, '
+            f'or, if the change is meant, run make refresh '
+            f'CHAPTER={name[:3]} and look at what changed.')

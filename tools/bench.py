@@ -26,28 +26,18 @@ ROUNDS = 3
 WAYS = ['d2l', 'course', 'bare loop']
 
 
-def lenet(loader):
+def lenet():
     """A LeNet with the same first weights each time."""
     torch.manual_seed(0)
     model = d2l.LeNet(lr=0.1)
-    model.apply_init([next(iter(loader))[0]], d2l.init_cnn)
+    model.apply_init([torch.zeros(1, 1, 28, 28)], d2l.init_cnn)
     model.board.display = False
     return model
 
 
-def with_d2l(dataset):
-    """An epoch of d2l.Trainer on d2l.FashionMNIST."""
-    d2l.Trainer(max_epochs=1).fit(lenet(dataset.train_dataloader()), dataset)
-
-
-def with_course(dataset):
-    """An epoch of helpers.Trainer on helpers.FashionMNIST."""
-    Trainer(max_epochs=1).fit(lenet(dataset.train_dataloader()), dataset)
-
-
-def with_bare_loop(images, labels, val_images, val_labels):
+def bare_loop(model, images, labels, val_images, val_labels):
     """An epoch without trainer and without loader."""
-    net = lenet([(images[:2], labels[:2])]).net
+    net = model.net
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     for i in torch.randperm(len(labels)).split(128):
         loss = F.cross_entropy(net(images[i]), labels[i])
@@ -60,7 +50,8 @@ def with_bare_loop(images, labels, val_images, val_labels):
 
 
 def measure_once(way):
-    """Seconds of one epoch in this process, after loading the data."""
+    """Seconds of one epoch in this process, data and network being there."""
+    model = lenet()
     if way == 'd2l':
         with tempfile.TemporaryDirectory() as folder:
             raw = Path(folder) / 'data' / 'FashionMNIST' / 'raw'
@@ -70,11 +61,11 @@ def measure_once(way):
             (Path(folder) / 'here').mkdir()
             os.chdir(Path(folder) / 'here')  # d2l reads ../data
             dataset = d2l.FashionMNIST(batch_size=128)
-            return timed(with_d2l, dataset)
+            return timed(d2l.Trainer(max_epochs=1).fit, model, dataset)
     dataset = FashionMNIST(batch_size=128)
     if way == 'course':
-        return timed(with_course, dataset)
-    return timed(with_bare_loop, *[
+        return timed(Trainer(max_epochs=1).fit, model, dataset)
+    return timed(bare_loop, model, *[
         part for images in (dataset.train, dataset.val)
         for part in (images.data.float() / 255, images.targets)])
 
