@@ -13,4 +13,5 @@ from helpers.measure import (
                              layer_summary,
                              receptive_field,
 )
-from helpers.training import Trainer, load_runs, load_weights
+from helpers.records import load_runs, load_weights
+from helpers.training import Trainer

@@ -7,6 +7,7 @@ import contextlib
 import copy
 
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 
@@ -15,7 +16,7 @@ def count_parameters(net):
 
     Raises ValueError while a lazy layer does not know its shape yet.
     """
-    if any(torch.nn.parameter.is_lazy(p) for p in net.parameters()):
+    if any(nn.parameter.is_lazy(p) for p in net.parameters()):
         raise ValueError('The network has lazy layers without a shape: run '
                          'it once on a batch, then count.')
     return sum(p.numel() for p in net.parameters() if p.requires_grad)
@@ -90,6 +91,10 @@ def _copy(net, dtype=torch.float32):
     # A trained model knows its trainer, and the trainer all the data.
     trainer = getattr(net, 'trainer', None)
     memo = {id(trainer): 'left out'} if trainer else {}
+    # Nor can the buffers of a lazy BatchNorm be copied.
+    memo.update({id(buffer): nn.parameter.UninitializedBuffer()
+                 for buffer in net.buffers()
+                 if nn.parameter.is_lazy(buffer)})
     # A lazy layer draws its weights from the generator when it first runs.
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         yield copy.deepcopy(net, memo).to('cpu', dtype).eval()

@@ -1,26 +1,21 @@
-"""Training that is seeded, counts every image once and keeps a record."""
+"""Training that is fast, seeded, counts every image once and is recorded."""
 import ctypes
 import datetime
-import hashlib
-import json
-import os
 import platform
-import subprocess
 import sys
 import time
 from importlib.metadata import version
-from pathlib import Path
 
 import torch
 from d2l import torch as d2l
 from torch import nn
 from tqdm import tqdm
 
-from helpers import figures, measure
+from helpers import checkpoints, distributed, figures, measure, records
 
 QUICK_EPOCHS = 2
-CHECKOUT = Path(__file__).parent.parent
-PACKAGED = Path(__file__).parent / 'results'  # where there is no checkout
+DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16,
+          'fp16': torch.float16}
 
 
 class History(list):
@@ -39,46 +34,83 @@ class Trainer(d2l.Trainer):
     `seed` is given to torch's global generator here, so that a network made
     after the trainer starts from the same weights, and again when `fit`
     begins, for the order of the batches. `fit` trains on the first GPU if
-    there is one and `num_gpus` is not 0. A full run with a `name` is
-    appended to the record `results/<name>.json`, which also says to which
-    `chapter` it belongs; `keep_weights` puts the weights beside it.
+    there is one and `num_gpus` is not 0; with torchrun, on one a process.
 
-    Raises ValueError for fewer than one epoch.
+    `precision` is 'fp32', 'bf16' or 'fp16', by default `best_precision`.
+    `channels_last` is the order in memory in which convolutions are
+    fastest. Neither changes what is computed, beyond rounding.
+
+    A full run with a `name` is appended to the record `results/<name>.json`,
+    which also says to which `chapter` it belongs; `keep_weights` puts the
+    weights beside it. Until it is recorded it has a checkpoint after every
+    epoch: if it is killed, the same code goes on where it was.
+
+    Raises ValueError for fewer than one epoch or an unknown precision.
     """
     def __init__(self, max_epochs, num_gpus=1, gradient_clip_val=0,
-                 name=None, chapter=None, seed=0, keep_weights=False):
+                 name=None, chapter=None, seed=0, keep_weights=False,
+                 precision=None, channels_last=True):
         if max_epochs < 1:
             raise ValueError(f'max_epochs={max_epochs} trains nothing: give '
                              f'at least one epoch.')
+        if precision not in (None, *DTYPES):
+            raise ValueError(f'precision={precision} is not one of '
+                             f'{", ".join(DTYPES)}: choose one of them, or '
+                             f'None for the fastest that is safe here.')
         super().__init__(max_epochs, num_gpus, gradient_clip_val)
         self.save_hyperparameters()
+        distributed.join()
+        self.device = (torch.device('cuda', distributed.local_rank())
+                       if self.gpus else torch.device('cpu'))
+        self.gpus = [self.device] if self.gpus else []
+        self.precision = precision or best_precision(self.device)
         torch.manual_seed(seed)
 
     def prepare_data(self, data):
-        """Make the loaders; images that are in memory go to the GPU."""
+        """Make the loaders; images in memory go to the GPU if they fit."""
         super().prepare_data(data)
         if self.num_train_batches == 0:
             raise ValueError('The training data has no batch, so there is '
                              'nothing to train on: check its indices.')
         if self.gpus:
-            self.train_dataloader, self.val_dataloader = (
-                loader.to(self.gpus[0]) if hasattr(loader, 'to') else loader
-                for loader in (self.train_dataloader, self.val_dataloader))
+            self.train_dataloader, self.val_dataloader = map(
+                self._to_device, (self.train_dataloader, self.val_dataloader))
+
+    def _to_device(self, loader):
+        try:
+            return loader.to(self.device) if hasattr(loader, 'to') else loader
+        except torch.OutOfMemoryError:
+            return loader  # prepare_batch brings them over one by one
 
     def prepare_model(self, model):
         """Put the model where it trains, in the layout that is fastest."""
         super().prepare_model(model)
         _keep_freed_memory()
-        if not any(nn.parameter.is_lazy(p) for p in model.parameters()):
+        if self.channels_last and not any(nn.parameter.is_lazy(p)
+                                          for p in model.parameters()):
             model.to(memory_format=torch.channels_last)
+        self.step = distributed.training_step(model, self.device)
+
+    def prepare_batch(self, batch):
+        """This process's share of a batch, on its device."""
+        self.batch_images = len(batch[-1])
+        batch, self.own_images = distributed.share(batch)
+        return super().prepare_batch(batch)
+
+    def autocast(self):
+        """The context in which the network computes in `precision`."""
+        return torch.autocast(self.device.type, DTYPES[self.precision],
+                              enabled=self.precision != 'fp32')
 
     def fit(self, model, data):
         """Train `model` on `data`; show the curves and one line of text.
 
         Returns the `History`; its losses and accuracies are means over
         images. A quick run (`helpers.data.run_mode`) stops after two epochs
-        and is not recorded. Raises FloatingPointError for a loss that is
-        not finite and ValueError for data without a batch.
+        and is not recorded. Ctrl-C ends the training; the history then has
+        the epochs before. Raises FloatingPointError for a loss that is not
+        finite, ValueError for data without a batch, and RuntimeError if the
+        checkpoint there is belongs to another run.
         """
         full = getattr(data, 'mode', 'full') == 'full'
         epochs = self.max_epochs if full else min(self.max_epochs,
@@ -87,63 +119,98 @@ class Trainer(d2l.Trainer):
         self.prepare_data(data)
         self.prepare_model(model)
         self.optim = model.configure_optimizers()
-        task = full and self.name and self._describe_task(data)
-        self.history = History()
+        self.scaler = torch.amp.GradScaler(self.device.type,
+                                           enabled=self.precision == 'fp16')
+        self.history, self.num_images = History(), 0
+        self.seconds, self.peak_memory = 0.0, 0
+        if self.gpus:
+            torch.cuda.reset_peak_memory_stats(self.device)
         self.train_batch_idx = self.val_batch_idx = 0
+        task = full and self.name and self._describe_task(data)
+        if task:
+            self._find_checkpoint(task)
         model.plot = self._listen  # how d2l's models report their figures
+        hook = model.register_forward_hook(_in_single_precision)
         place = figures.Place()
-        start = time.perf_counter()
         try:
             with tqdm(total=epochs * self.num_train_batches, leave=False,
+                      initial=len(self.history) * self.num_train_batches,
                       file=place.file, mininterval=0.5, ncols=76,
-                      unit='batch') as self.bar:
-                for self.epoch in range(epochs):
+                      unit='batch', disable=distributed.rank() > 0
+                      ) as self.bar:
+                while len(self.history) < epochs:
+                    self.epoch = len(self.history)
+                    start = time.perf_counter()
                     self.fit_epoch()
+                    self.seconds += time.perf_counter() - start
+                    self.peak_memory = max(self.peak_memory,
+                                           _peak_memory_mb(self.device))
+                    if task:
+                        self._save_checkpoint()
+        except KeyboardInterrupt:
+            self._say_stopped(task)
+            return self.history
         finally:
-            del model.plot, self.bar
-        run = self._describe_run(time.perf_counter() - start)
-        figures.show_runs([self.history], place)
-        print(describe_run(run, self.num_images, 'Full' if full else 'Quick'))
-        if not full:
-            print('(COURSE_RUN=full trains in full.)')
-        if task:
-            self._record(task, run)
+            hook.remove()
+            del model.plot, self.bar, self.step
+        if distributed.rank() == 0:
+            run = self._describe_run()
+            figures.show_runs([self.history], place)
+            print(records.describe_run(run, self.num_images,
+                                       'Full' if full else 'Quick'))
+            if not full:
+                print('(COURSE_RUN=full trains in full.)')
+            if task:
+                self._record(task, run)
+        distributed.wait()
         return self.history
 
     def fit_epoch(self):
         """Train on every batch once, then measure on the validation's."""
         losses, sizes, start = [], [], time.perf_counter()
         self.model.train()
+        torch.set_rng_state(distributed.from_first(torch.get_rng_state()))
         for batch in self.train_dataloader:
+            if distributed.rank() > 0 and not losses:  # for its own dropout
+                torch.manual_seed(self.seed + self.epoch
+                                  + 10 ** 6 * distributed.rank())
             batch = self.prepare_batch(batch)
-            loss = self.model.training_step(batch)
-            self.optim.zero_grad()
-            loss.backward()
-            if self.gradient_clip_val > 0:
-                self.clip_gradients(self.gradient_clip_val, self.model)
-            self.optim.step()
-            self.train_batch_idx += 1
+            with self.autocast():
+                loss = self.step(batch)
             losses.append(loss.detach())
-            sizes.append(len(batch[-1]))
-            if self.bar.update():  # true when the bar was drawn just now
+            sizes.append(self.own_images)
+            if distributed.num_processes() > 1:  # which average their losses
+                loss = loss * (self.own_images * distributed.num_processes()
+                               / self.batch_images)
+            self.optim.zero_grad()
+            self.scaler.scale(loss).backward()
+            if self.gradient_clip_val > 0:
+                self.scaler.unscale_(self.optim)
+                self.clip_gradients(self.gradient_clip_val, self.model)
+            self.scaler.step(self.optim)
+            self.scaler.update()
+            self.train_batch_idx += 1
+            if self.bar.update() and not self.gpus:  # drawn just now
                 self._check_finite(losses)
-                rate = sum(sizes) / (time.perf_counter() - start)
+                rate = len(losses) * self.batch_images / (
+                    time.perf_counter() - start)
                 self.bar.set_postfix_str(f'loss {losses[-1].item():.3f}, '
                                          f'{rate:,.0f} images/s', False)
         self._check_finite(losses)
-        self.num_images = sum(sizes)
-        row = {'epoch': self.epoch + 1, 'train_loss': float(
-            sum(loss * n for loss, n in zip(losses, sizes)) / self.num_images)}
+        loss, images = distributed.add_up(
+            [float(sum(loss * n for loss, n in zip(losses, sizes))),
+             sum(sizes)])
+        self.num_images = round(images)
+        row = {'epoch': self.epoch + 1, 'train_loss': loss / images}
         self._sums = {}
         self.model.eval()
-        with torch.no_grad():
+        with torch.no_grad(), self.autocast():
             for batch in self.val_dataloader or ():
-                batch = self.prepare_batch(batch)
-                self._batch_size = len(batch[-1])
-                self.model.validation_step(batch)
+                self.model.validation_step(self.prepare_batch(batch))
                 self.val_batch_idx += 1
-        for key, (total, images) in self._sums.items():
-            row[f'val_{key}'] = float(total) / images
+        for key, sums in self._sums.items():
+            total, images = distributed.add_up([float(n) for n in sums])
+            row[f'val_{key}'] = total / images
         self.history.append(row)
 
     def _listen(self, key, value, train):
@@ -151,8 +218,8 @@ class Trainer(d2l.Trainer):
         if not train:
             total, images = self._sums.get(key, (0, 0))
             value = torch.as_tensor(value).detach()
-            self._sums[key] = (total + value * self._batch_size,
-                               images + self._batch_size)
+            self._sums[key] = (total + value * self.own_images,
+                               images + self.own_images)
 
     def _check_finite(self, losses):
         finite = torch.isfinite(torch.stack(losses)).tolist()
@@ -164,16 +231,66 @@ class Trainer(d2l.Trainer):
                 f'learning rate, and look for a division by zero or a '
                 f'logarithm of zero in the network.')
 
-    def _describe_run(self, seconds):
-        device = self.gpus[0] if self.gpus else torch.device('cpu')
-        return {'seed': self.seed, 'device': device_name(device),
-                'threads': torch.get_num_threads(), 'precision': 'fp32',
-                'seconds': round(seconds, 1),
-                'peak_memory_mb': _peak_memory_mb(device),
+    def _say_stopped(self, task):
+        if distributed.rank() == 0:
+            print(f'Stopped in epoch {self.epoch + 1}: the history holds the '
+                  f'{len(self.history)} before it.'
+                  + (' The same cell, run again, goes on from there.'
+                     if task and self.history else ''))
+
+    def _find_checkpoint(self, task):
+        """Go on from the checkpoint of this run, if there is one."""
+        self.path = checkpoints.checkpoint_path(self.name, self.seed)
+        self.task = {**task, 'seed': self.seed, 'precision': self.precision,
+                     'channels_last': self.channels_last,
+                     'gradient_clip_val': self.gradient_clip_val,
+                     'processes': distributed.num_processes(),
+                     'torch': str(torch.__version__),
+                     'code': checkpoints.code_version(self.model)}
+        state = distributed.from_first(
+            checkpoints.load_checkpoint(self.path, self.task)
+            if distributed.rank() == 0 else None)
+        if state is None:
+            return
+        self.model.load_state_dict(state['model'])
+        self.optim.load_state_dict(state['optimizer'])
+        self.scaler.load_state_dict(state['scaler'])
+        self.history.extend(state['history'])
+        self.num_images = state['num_images']
+        self.seconds, self.peak_memory = state['seconds'], state['peak_memory']
+        torch.set_rng_state(state['rng'])
+        if self.gpus:
+            torch.cuda.set_rng_state(state['cuda_rng'], self.device)
+        if distributed.rank() == 0:
+            print(f'Going on after epoch {len(self.history)} '
+                  f'({self.path.name}).')
+
+    def _save_checkpoint(self):
+        if distributed.rank() > 0:
+            return
+        state = {'model': self.model.state_dict(),
+                 'optimizer': self.optim.state_dict(),
+                 'scaler': self.scaler.state_dict(),
+                 'history': list(self.history), 'seconds': self.seconds,
+                 'peak_memory': self.peak_memory,
+                 'num_images': self.num_images, 'rng': torch.get_rng_state()}
+        if self.gpus:
+            state['cuda_rng'] = torch.cuda.get_rng_state(self.device)
+        checkpoints.save_checkpoint(self.path, self.task, state)
+
+    def _describe_run(self):
+        name = records.device_name(self.device)
+        processes = distributed.num_processes()
+        return {'seed': self.seed,
+                'device': name if processes == 1 else f'{processes} x {name}',
+                'threads': torch.get_num_threads(),
+                'precision': self.precision,
+                'seconds': round(self.seconds, 6),
+                'peak_memory_mb': self.peak_memory,
                 'date': datetime.date.today().isoformat(),
-                'commit': _commit(self.chapter),
+                'commit': records.commit(self.chapter),
                 'versions': {'python': platform.python_version(),
-                             'torch': torch.__version__,
+                             'torch': str(torch.__version__),
                              'd2l': version('d2l')},
                 'epochs': list(self.history)}
 
@@ -190,121 +307,26 @@ class Trainer(d2l.Trainer):
                                                  (1, *X_shape[1:]))}}
 
     def _record(self, task, run):
-        path = _own_results() / f'{self.name}.json'
-        try:
-            record = load_record(self.name)
-        except FileNotFoundError:
-            record = {**task, 'runs': []}
-        changed = [key for key in task if record[key] != task[key]]
-        if changed:
-            print(f'Not recorded: {" and ".join(changed)} differ from those '
-                  f'of {path.name}. Give the trainer another name.')
-            return
-        path.parent.mkdir(exist_ok=True)
-        if self.keep_weights:
-            weights = path.with_suffix('.pt')
-            state = {key: value.cpu() for key, value
-                     in self.model.state_dict().items()}
-            _write(weights, lambda file: torch.save(state, file))
-            run['weights_sha256'] = _sha256(weights)
-        record['runs'].append(run)
-        text = json.dumps(record, indent=1) + '\n'
-        _write(path, lambda file: file.write(text.encode()))
+        weights = {key: value.cpu() for key, value in
+                   self.model.state_dict().items()}
+        records.append_run(task, run, weights if self.keep_weights else None)
+        checkpoints.delete_checkpoint(self.path)
 
 
-def describe_run(run, num_images, mode='Full'):
-    """One line about a run: epochs, images, device, seconds, figures."""
-    last = {key.replace('_', ' '): value
-            for key, value in run['epochs'][-1].items()}
-    return (f'{mode} run: {last.pop("epoch")} epochs of {num_images:,} '
-            f'images, {run["device"]}, {run["precision"]}, '
-            f'{run["seconds"]:.0f} s: '
-            + ', '.join(f'{key} {value:.3f}' for key, value in last.items()))
+def best_precision(device):
+    """'bf16' where the hardware has it, else 'fp16' on a GPU, else 'fp32'.
 
-
-def load_record(name):
-    """The record of a network, the dict that `results/<name>.json` holds.
-
-    Raises FileNotFoundError when no full run of that name was recorded.
+    Weights stay in fp32: only convolutions and matrix products are rounded.
     """
-    return json.loads(_find(f'{name}.json').read_text())
-
-
-def load_runs(name):
-    """The newest recorded run of every seed, in the order of the seeds."""
-    newest = {run['seed']: run for run in load_record(name)['runs']}
-    return [newest[seed] for seed in sorted(newest)]
-
-
-def load_weights(model, name):
-    """Give `model` the recorded weights `results/<name>.pt`; return it.
-
-    Raises ValueError if the file is not the one that the record names.
-    """
-    path = _find(f'{name}.pt')
-    expected = [run['weights_sha256'] for run in load_record(name)['runs']
-                if 'weights_sha256' in run][-1:]
-    found = _sha256(path)
-    if expected != [found]:
-        raise ValueError(f'{path} does not belong to {name}.json: SHA-256 '
-                         f'{"".join(expected) or "none"} was expected, '
-                         f'{found} was found. Restore both from the course.')
-    model.load_state_dict(torch.load(path, weights_only=True))
-    return model.eval()
-
-
-def device_name(device):
-    """What the device is called by its maker, such as 'AMD EPYC'."""
     if device.type == 'cuda':
-        return torch.cuda.get_device_name(device)
-    try:
-        lines = Path('/proc/cpuinfo').read_text().split('\n')
-        return next(line.split(':')[1].strip() for line in lines
-                    if line.startswith('model name'))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+        has_it = torch.cuda.is_bf16_supported(including_emulation=False)
+        return 'bf16' if has_it else 'fp16'
+    return 'bf16' if torch.cpu._is_avx512_bf16_supported() else 'fp32'
 
 
-def _own_results():
-    """Where this reader's runs are recorded."""
-    if (CHECKOUT / '_toc.yml').exists():
-        return CHECKOUT / 'results'
-    return Path('results')
-
-
-def _find(file):
-    for folder in _own_results(), PACKAGED:
-        if (folder / file).exists():
-            return folder / file
-    raise FileNotFoundError(f'There is no {file} yet: a full run of its '
-                            f'chapter writes it (COURSE_RUN=full).')
-
-
-def _write(path, write):
-    """Write a file whole or not at all."""
-    partial = path.with_name(path.name + '.partial')
-    try:
-        with open(partial, 'wb') as file:
-            write(file)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _sha256(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _commit(chapter):
-    def git(*arguments):
-        return subprocess.run(['git', '-C', CHECKOUT, *arguments], text=True,
-                              capture_output=True, check=True).stdout.strip()
-    try:
-        changed = git('status', '--porcelain', 'helpers',
-                      f'chapters/{chapter}.ipynb')
-        return git('rev-parse', 'HEAD') + ('-changed' if changed else '')
-    except (OSError, subprocess.CalledProcessError):
-        return 'unknown'
+def _in_single_precision(module, arguments, output):
+    """Give the loss its logits in fp32, whatever the layers computed in."""
+    return output.float()
 
 
 def _keep_freed_memory():
@@ -316,8 +338,8 @@ def _keep_freed_memory():
     if sys.platform == 'linux':
         mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
         if mallopt:  # other C libraries have none
-            mallopt(-3, 2 ** 30)  # M_MMAP_THRESHOLD, bytes
-            mallopt(-1, 2 ** 30)  # M_TRIM_THRESHOLD, bytes
+            mallopt(-4, 0)  # M_MMAP_MAX, blocks
+            mallopt(-1, 2 ** 31 - 1)  # M_TRIM_THRESHOLD, bytes
 
 
 def _peak_memory_mb(device):

@@ -8,7 +8,7 @@ from nbformat import v4
 
 from conftest import ROOT
 from contract import faults
-from helpers.training import describe_run
+from helpers.records import describe_run
 
 RUN = {'device': 'some CPU', 'precision': 'fp32', 'seconds': 31.4,
        'epochs': [{'epoch': 10, 'train_loss': 0.6941, 'val_loss': 0.7,

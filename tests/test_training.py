@@ -12,7 +12,7 @@ from d2l import torch as d2l
 from torch import nn
 from torch.nn import functional as F
 
-from helpers import FashionMNIST, Trainer, load_runs, load_weights, training
+from helpers import FashionMNIST, Trainer, load_runs, load_weights, records
 
 
 class Tiny(d2l.Classifier):
@@ -48,15 +48,16 @@ def batches(*sizes):
 
 @pytest.fixture
 def results(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, 'CHECKOUT', tmp_path)
-    monkeypatch.setattr(training, 'PACKAGED', tmp_path / 'packaged')
+    monkeypatch.setattr(records, 'CHECKOUT', tmp_path)
+    monkeypatch.setattr(records, 'PACKAGED', tmp_path / 'packaged')
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
     (tmp_path / '_toc.yml').touch()
     return tmp_path / 'results'
 
 
 def test_it_trains_as_a_plain_loop_does():
     data = FashionMNIST(batch_size=100)
-    trainer = Trainer(max_epochs=2, seed=7)
+    trainer = Trainer(max_epochs=2, seed=7, precision='fp32')
     model = Tiny()
     plain = copy.deepcopy(model.net)
     history = trainer.fit(model, data)
@@ -150,9 +151,10 @@ def test_a_full_run_is_appended_to_its_record(results, capsys):
     assert record['model'] == {'parameters': 500, 'macs': 490}
     assert [run['seed'] for run in record['runs']] == [0, 1, 0]
     assert [run['seed'] for run in load_runs('tiny')] == [0, 1]
-    line = training.describe_run(record['runs'][0], 6)
+    line = records.describe_run(record['runs'][0], 6)
     assert line in capsys.readouterr().out
-    assert re.match(r'Full run: 1 epochs of 6 images, .*, fp32, \d+ s: train '
+    assert re.match(r'Full run: 1 epochs of 6 images, .*, \w+, \d+ s '
+                    r'\([\d,]+ images/s, [\d,]+ MB\): train '
                     r'loss \d\.\d{3}, val loss \d\.\d{3}, val acc', line)
     assert not list(results.glob('*.partial'))
 
@@ -187,7 +189,7 @@ def test_code_hidden_in_weights_is_not_run(results):
         Tiny(), Data(batches(4)))
     torch.save({'net.2.weight': Bomb()}, results / 'tiny.pt')
     record = json.loads((results / 'tiny.json').read_text())
-    record['runs'][0]['weights_sha256'] = training._sha256(
+    record['runs'][0]['weights_sha256'] = records._sha256(
         results / 'tiny.pt')
     (results / 'tiny.json').write_text(json.dumps(record))
     with pytest.raises(pickle.UnpicklingError):
@@ -209,7 +211,7 @@ def test_a_record_is_written_whole_or_not_at_all(results):
         file.write(b'half')
         raise OSError('No space left on device')
     with pytest.raises(OSError, match='No space'):
-        training._write(path, fail)
+        records.write_whole(path, fail)
     assert path.read_text() == 'good'
     assert [p.name for p in results.iterdir()] == ['some.json']
 

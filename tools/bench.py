@@ -20,7 +20,7 @@ import torch  # noqa: E402
 from d2l import torch as d2l  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
-from helpers import FashionMNIST, Trainer, data, training  # noqa: E402
+from helpers import FashionMNIST, Trainer, data, records  # noqa: E402
 
 ROUNDS = 3
 WAYS = ['d2l', 'course', 'bare loop']
@@ -93,13 +93,13 @@ if __name__ == '__main__':
         sys.exit(print(measure_once(sys.argv[1])))
     seconds = measure()
     bench = {'task': 'LeNet, one epoch and its validation',
-             'device': training.device_name(torch.device('cpu')),
+             'device': records.device_name(torch.device('cpu')),
              'threads': torch.get_num_threads(),
              'date': datetime.date.today().isoformat(),
              'torch': torch.__version__, 'seconds': {
                  name: [round(value, 2) for value in values]
                  for name, values in seconds.items()}}
-    path = training.CHECKOUT / 'results' / 'bench.json'
+    path = records.CHECKOUT / 'results' / 'bench.json'
     path.write_text(json.dumps(bench, indent=1) + '\n')
     print(f'\n{bench["task"]}, {ROUNDS} rounds, {bench["device"]}, '
           f'{bench["threads"]} threads: minimum, median, maximum')

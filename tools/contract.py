@@ -10,7 +10,7 @@ from pathlib import Path
 
 import nbformat
 
-from helpers.training import describe_run
+from helpers.records import describe_run
 
 ROOT = Path(__file__).parent.parent
 TAGS = {'full-run', 'nbval-ignore-output', 'hide-output', 'hide-input'}

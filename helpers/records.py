@@ -1,0 +1,143 @@
+"""The records of full runs, one file a network: `results/<name>.json`."""
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+import torch
+
+CHECKOUT = Path(__file__).parent.parent
+PACKAGED = Path(__file__).parent / 'results'  # where there is no checkout
+
+
+def describe_run(run, num_images, mode='Full'):
+    """One line about a run: epochs, images, device, speed, figures."""
+    last = {key.replace('_', ' '): value
+            for key, value in run['epochs'][-1].items()}
+    epochs = last.pop('epoch')
+    speed = epochs * num_images / max(run['seconds'], 0.1)
+    return (f'{mode} run: {epochs} epochs of {num_images:,} images, '
+            f'{run["device"]}, {run["precision"]}, {run["seconds"]:.0f} s '
+            f'({speed:,.0f} images/s, {run["peak_memory_mb"]:,} MB): '
+            + ', '.join(f'{key} {value:.3f}' for key, value in last.items()))
+
+
+def load_record(name):
+    """The record of a network, the dict that `results/<name>.json` holds.
+
+    Raises FileNotFoundError when no full run of that name was recorded.
+    """
+    return json.loads(_find(f'{name}.json').read_text())
+
+
+def load_runs(name):
+    """The newest recorded run of every seed, in the order of the seeds."""
+    newest = {run['seed']: run for run in load_record(name)['runs']}
+    return [newest[seed] for seed in sorted(newest)]
+
+
+def load_weights(model, name):
+    """Give `model` the recorded weights `results/<name>.pt`; return it.
+
+    Raises ValueError if the file is not the one that the record names.
+    """
+    path = _find(f'{name}.pt')
+    expected = [run['weights_sha256'] for run in load_record(name)['runs']
+                if 'weights_sha256' in run][-1:]
+    found = _sha256(path)
+    if expected != [found]:
+        raise ValueError(f'{path} does not belong to {name}.json: SHA-256 '
+                         f'{"".join(expected) or "none"} was expected, '
+                         f'{found} was found. Restore both from the course.')
+    model.load_state_dict(torch.load(path, weights_only=True))
+    return model.eval()
+
+
+def append_run(task, run, weights=None):
+    """Append a run to the record of its task; put its weights beside it.
+
+    `task` is a record without its runs. A run of another task than the
+    record's is not appended, and a line says so. Nor is one that is there
+    already, since it was killed just after that.
+    """
+    path = _own_results() / f'{task["name"]}.json'
+    try:
+        record = load_record(task['name'])
+    except FileNotFoundError:
+        record = {**task, 'runs': []}
+    changed = [key for key in task if record[key] != task[key]]
+    if changed:
+        print(f'Not recorded: {" and ".join(changed)} differ from those '
+              f'of {path.name}. Give the trainer another name.')
+        return
+    path.parent.mkdir(exist_ok=True)
+    if weights:
+        write_whole(path.with_suffix('.pt'),
+                    lambda file: torch.save(weights, file))
+        run = {**run, 'weights_sha256': _sha256(path.with_suffix('.pt'))}
+    same = ('seed', 'seconds', 'epochs')
+    if any(all(old[key] == run[key] for key in same)
+           for old in record['runs']):
+        return
+    record['runs'].append(run)
+    text = json.dumps(record, indent=1) + '\n'
+    write_whole(path, lambda file: file.write(text.encode()))
+
+
+def write_whole(path, write):
+    """Write a file whole or not at all."""
+    partial = path.with_name(path.name + '.partial')
+    try:
+        with open(partial, 'wb') as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def device_name(device):
+    """What the device is called by its maker, such as 'AMD EPYC'."""
+    if device.type == 'cuda':
+        return torch.cuda.get_device_name(device)
+    try:
+        lines = Path('/proc/cpuinfo').read_text().split('\n')
+        return next(line.split(':')[1].strip() for line in lines
+                    if line.startswith('model name'))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def commit(chapter):
+    """The commit that is checked out, '-changed' if code differs from it."""
+    def git(*arguments):
+        return subprocess.run(['git', '-C', CHECKOUT, *arguments], text=True,
+                              capture_output=True, check=True).stdout.strip()
+    try:
+        changed = git('status', '--porcelain', 'helpers',
+                      f'chapters/{chapter}.ipynb')
+        return git('rev-parse', 'HEAD') + ('-changed' if changed else '')
+    except (OSError, subprocess.CalledProcessError):
+        return 'unknown'
+
+
+def _own_results():
+    """Where this reader's runs are recorded."""
+    if (CHECKOUT / '_toc.yml').exists():
+        return CHECKOUT / 'results'
+    return Path('results')
+
+
+def _find(file):
+    for folder in _own_results(), PACKAGED:
+        if (folder / file).exists():
+            return folder / file
+    raise FileNotFoundError(f'There is no {file} yet: a full run of its '
+                            f'chapter writes it (COURSE_RUN=full).')
+
+
+def _sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
