@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from helpers import FashionMNIST, Trainer, load_runs, load_weights, records
+from helpers.training import best_precision
 
 
 class Tiny(d2l.Classifier):
@@ -258,3 +259,85 @@ def test_settings_of_the_reader_are_left_alone():
     assert dict(matplotlib.rcParams) == settings
     assert torch.get_num_threads() == threads
     assert torch.is_grad_enabled()
+
+
+def test_lenet_is_bitwise_that_of_d2ls_trainer_with_the_switches_off():
+    finals = []
+    for make in (lambda: Trainer(max_epochs=2, precision='fp32',
+                                 channels_last=False),
+                 lambda: d2l.Trainer(max_epochs=2)):
+        trainer, data = make(), FashionMNIST(batch_size=128)
+        torch.manual_seed(5)
+        model = d2l.LeNet(lr=0.5)
+        model.apply_init([torch.zeros(1, 1, 28, 28)], d2l.init_cnn)
+        model.plot = lambda *_, **__: None  # d2l's draws after every batch
+        torch.manual_seed(0)
+        trainer.fit(model, data)
+        finals.append(model.state_dict())
+    ours, theirs = finals
+    for name, value in theirs.items():
+        assert torch.equal(ours[name], value), name
+
+
+@pytest.mark.parametrize('precision', ['bf16', 'fp16'])
+def test_lower_precision_stays_close_and_is_named(precision, capsys):
+    histories = {}
+    for each in ('fp32', precision):
+        trainer = Trainer(max_epochs=2, precision=each)
+        model = Tiny(lr=0.1)
+        nn.init.constant_(model.net[2].weight, 0.01)
+        histories[each] = trainer.fit(model, FashionMNIST(batch_size=128))
+        assert {p.dtype for p in model.parameters()} == {torch.float32}
+    assert f', {precision}, ' in capsys.readouterr().out
+    exact, rounded = histories['fp32'][-1], histories[precision][-1]
+    assert rounded['train_loss'] == pytest.approx(exact['train_loss'],
+                                                  rel=0.01)
+    assert rounded != exact  # it did compute in another precision
+
+
+def test_the_loss_of_a_rounded_network_is_not_rounded():
+    seen = []
+
+    class Looks(Tiny):
+        def loss(self, Y_hat, Y, averaged=True):
+            value = super().loss(Y_hat, Y, averaged)
+            seen.append((Y_hat.dtype, value.dtype))
+            return value
+
+    Trainer(max_epochs=1, precision='bf16').fit(Looks(), Data(batches(4)))
+    assert set(seen) == {(torch.float32, torch.float32)}
+
+
+def test_fp16_leaves_out_a_step_whose_gradients_overflow():
+    model = Tiny()
+    data = Data(batches(4))
+    data.batches[0][0].mul_(100)  # the scaled gradient is above 65504
+    before = model.net[2].weight.clone()
+    Trainer(max_epochs=1, precision='fp16').fit(model, data)
+    assert torch.equal(model.net[2].weight, before)
+
+
+@pytest.mark.parametrize('cpu,gpu,expected', [
+    (True, None, 'bf16'), (False, None, 'fp32'), (False, True, 'bf16'),
+    (True, False, 'fp16')])
+def test_the_precision_is_what_the_hardware_has(monkeypatch, cpu, gpu,
+                                                expected):
+    monkeypatch.setattr(torch.cpu, '_is_avx512_bf16_supported', lambda: cpu)
+    monkeypatch.setattr(torch.cuda, 'is_bf16_supported',
+                        lambda including_emulation: gpu)
+    device = torch.device('cpu' if gpu is None else 'cuda')
+    assert best_precision(device) == expected
+
+
+def test_an_unknown_precision_is_an_error():
+    with pytest.raises(ValueError, match='precision=half is not one of fp32'):
+        Trainer(max_epochs=1, precision='half')
+
+
+def test_images_that_do_not_fit_on_the_device_stay_where_they_are():
+    class Large:
+        def to(self, device):
+            raise torch.OutOfMemoryError
+
+    loader = Large()
+    assert Trainer(max_epochs=1)._to_device(loader) is loader
