@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from train_tiny import Sample, Tiny
 
 from helpers import Trainer, checkpoints, records
+from train_tiny import Sample, Tiny
 
 SCRIPT = Path(__file__).parent / 'train_tiny.py'
 

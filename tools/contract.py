@@ -13,7 +13,11 @@ import nbformat
 from helpers.records import describe_run
 
 ROOT = Path(__file__).parent.parent
-TAGS = {'full-run', 'nbval-ignore-output', 'hide-output', 'hide-input'}
+TAGS = {'full-run', 'timing', 'nbval-ignore-output', 'hide-output',
+        'hide-input'}
+# How many cells of a chapter still show a quick run, since the full one has
+# not been made yet.
+AWAITED = {'8-2-vgg': 1, '8-6-resnet': 1}
 MAX_LINES, MAX_COLUMNS, MAX_FIGURE = 20, 78, 60_000
 PRIVATE_PATH = re.compile(r'(?<![\w.])/(home|root|Users|tmp|work|mnt)/\w|'
                           r'\b[A-Z]:\\\w')
@@ -32,7 +36,7 @@ def faults(path, results=ROOT / 'results'):
                 f'from git, or save it again from Jupyter.']
     found = [f'{path.name}: {fault}' for fault in _of_text(path, notebook)]
     lines = _recorded_lines(path.stem, results)
-    count = 0
+    count = awaited = 0
     for number, cell in enumerate(notebook.cells):
         some = list(_of_source(cell))
         if cell.cell_type == 'code':
@@ -40,8 +44,15 @@ def faults(path, results=ROOT / 'results'):
             some += _of_code(cell, count)
             some += _of_outputs(cell)
             if 'full-run' in cell.metadata.get('tags', ()):
-                some += _of_full_run(cell, lines)
+                is_quick = any('Quick run: ' in output.get('text', '')
+                               for output in cell.outputs)
+                awaited += is_quick
+                if not is_quick or awaited > AWAITED.get(path.stem, 0):
+                    some += _of_full_run(cell, lines)
         found += [f'{path.name}, cell {number}: {fault}' for fault in some]
+    if awaited < AWAITED.get(path.stem, 0):
+        found.append(f'{path.name}: has more full runs than tools/contract.py '
+                     f'expects: lower its number in AWAITED to {awaited}.')
     return found
 
 
@@ -88,9 +99,11 @@ def _of_code(cell, count):
         yield (f'is numbered {cell.execution_count} and should be {count}: '
                f'run make refresh.')
     tags = set(cell.metadata.get('tags', ()))
-    if len(tags & {'full-run', 'nbval-ignore-output'}) == 1:
-        yield ('trains or is ignored, but not both: give it the tags '
-               'full-run and nbval-ignore-output, or neither.')
+    if len(tags & {'full-run', 'timing'}) != len(
+            tags & {'nbval-ignore-output'}):
+        yield ('trains or measures time or is ignored, but not both: give it '
+               'the tag nbval-ignore-output and either full-run or timing, '
+               'or none of them.')
 
 
 def _of_outputs(cell):

@@ -24,8 +24,13 @@ sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null &&
     }
 fi
 
+# With UV_TORCH_BACKEND (such as cpu) uv chooses that build of torch.
 install() {
-    .venv/bin/python -m pip --disable-pip-version-check install -q "$@" ||
+    if [ "$UV_TORCH_BACKEND" ]; then
+        uv pip install -q --python .venv/bin/python "$@"
+    else
+        .venv/bin/python -m pip --disable-pip-version-check install -q "$@"
+    fi ||
         fail "Installing into .venv failed, see above: check the network and\
  the space on the disk and run the same command again."
 }

@@ -1,0 +1,171 @@
+"""Check what a full training brought, before it is proposed for the course.
+
+    python tools/check_run.py FOLDER [COMMIT]
+
+FOLDER holds the files that the training changed: executed notebooks under
+chapters/, records and weights under results/. They are checked as data and
+never run. COMMIT is the one they were made from. Exits with the faults.
+"""
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import jsonschema
+import nbformat
+
+import contract
+
+ROOT = Path(__file__).parent.parent
+MAX_BYTES = 5_000_000
+number, text = {'type': 'number'}, {'type': 'string', 'minLength': 1}
+whole = {'type': 'integer', 'minimum': 1}
+
+
+def exactly(**properties):
+    """The schema of an object that has these properties and no other."""
+    return {'type': 'object', 'properties': properties,
+            'required': list(properties), 'additionalProperties': False}
+
+
+EPOCH = exactly(epoch=whole, train_loss=number, val_loss=number,
+                val_acc={'type': 'number', 'minimum': 0, 'maximum': 1})
+RUN = exactly(
+    seed={'type': 'integer'}, device=text, threads=whole,
+    precision={'enum': ['fp32', 'bf16', 'fp16']}, seconds=number,
+    peak_memory_mb=number, date={'type': 'string', 'pattern': r'^\d{4}-\d\d-'},
+    commit={'type': 'string', 'pattern': '^[0-9a-f]{40}$'},
+    versions=exactly(python=text, torch=text, d2l=text),
+    epochs={'type': 'array', 'items': EPOCH, 'minItems': 1})
+RUN['properties']['weights_sha256'] = {'type': 'string'}
+SCHEMA = exactly(
+    name=text, chapter=text,
+    hyperparameters=exactly(lr=number, batch_size=whole, epochs=whole,
+                            resize={'type': 'array', 'items': whole}),
+    data=exactly(dataset=text, train=whole, validation=whole, sha256=text),
+    model=exactly(parameters=whole, macs=whole),
+    runs={'type': 'array', 'items': RUN, 'minItems': 1})
+
+# The validation accuracy that every run must reach. LeNet: the mean of the
+# first five seeds, .733, plus and minus four of their standard deviations,
+# .0066. The others, with one seed: what is expected, plus and minus .02; for
+# VGG and ResNet-18 that is what d2l 1.0.3 publishes.
+BANDS = {'lenet': (0.707, 0.759), 'vgg': (0.876, 0.916),
+         'resnet18': (0.883, 0.923)}
+
+
+def record_faults(name, record):
+    """What is wrong with a record, each a sentence."""
+    try:
+        jsonschema.validate(record, SCHEMA)
+    except jsonschema.ValidationError as error:
+        where = '/'.join(map(str, error.absolute_path)) or 'the top'
+        return [f'{name}.json has another form at {where}: {error.message}']
+    found = []
+    if record['name'] != name:
+        found.append(f'{name}.json calls itself {record["name"]}.')
+    if name not in BANDS:
+        return [*found, f'{name} has no band in tools/check_run.py.']
+    epochs = list(range(1, record['hyperparameters']['epochs'] + 1))
+    low, high = BANDS[name]
+    for i, run in enumerate(record['runs']):
+        accuracy = run['epochs'][-1]['val_acc']
+        if not low <= accuracy <= high:
+            found.append(f'Run {i} of {name} ends at {accuracy:.3f}, outside '
+                         f'its band from {low} to {high}.')
+        if [row['epoch'] for row in run['epochs']] != epochs:
+            found.append(f'Run {i} of {name} does not have the epochs 1 to '
+                         f'{len(epochs)}.')
+    return found
+
+
+def artifact_faults(folder, commit=None, root=ROOT):
+    """What is wrong with the files that a training brought."""
+    found, names = [], []
+    for path in sorted(folder.rglob('*')):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink() or not (path.is_dir() or path.is_file()):
+            found.append(f'{name} is neither a file nor a folder.')
+        elif path.is_file() and not _is_expected(name, root):
+            found.append(f'{name} is not a file that a training changes.')
+        elif path.is_file() and path.stat().st_size > MAX_BYTES:
+            found.append(f'{name} has {path.stat().st_size:,} bytes, more '
+                         f'than {MAX_BYTES:,}.')
+        elif path.is_file():
+            names.append(name)
+    if found or not names:
+        return found or ['There is no file to check.']
+    for name in names:
+        check = {'.ipynb': _notebook_faults, '.json': _new_record_faults,
+                 '.pt': _weights_faults}[Path(name).suffix]
+        try:
+            found += check(name, folder, root, commit)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            found.append(f'{name} cannot be read ({error}).')
+    return found
+
+
+def _is_expected(name, root):
+    if name.startswith('results/'):
+        return name in {f'results/{network}{kind}' for network in BANDS
+                        for kind in ('.json', '.pt')}
+    return (name.count('/') == 1 and name.startswith('chapters/')
+            and name.endswith('.ipynb') and (root / name).exists())
+
+
+def _notebook_faults(name, folder, root, commit):
+    new, old = (nbformat.read(path / name, as_version=4)
+                for path in (folder, root))
+    if _sources(new) != _sources(old) or new.metadata != old.metadata:
+        return [f'{name} differs from the course in more than its outputs.']
+    for cell in new.cells:
+        for output in cell.get('outputs', ()):
+            kinds = set(output.get('data', ()))
+            if kinds - {'text/plain', 'image/png'}:
+                return [f'{name} shows {", ".join(sorted(kinds))}, but only '
+                        f'text and PNG are shown in the course.']
+    return contract.faults(folder / name, folder / 'results')
+
+
+def _sources(notebook):
+    return [(cell.id, cell.cell_type, cell.source, cell.metadata)
+            for cell in notebook.cells]
+
+
+def _new_record_faults(name, folder, root, commit):
+    record = json.loads((folder / name).read_text())
+    found = record_faults(Path(name).stem, record)
+    if found:
+        return found
+    old = {'runs': []}
+    if (root / name).exists():
+        old = json.loads((root / name).read_text())
+    kept = len(old['runs'])
+    if {**record, 'runs': record['runs'][:kept]} != {**record, **old}:
+        found.append(f'{name} changes what was recorded: runs are only '
+                     f'appended.')
+    if len(record['runs']) == kept:
+        found.append(f'{name} holds no new run.')
+    for run in record['runs'][kept:]:
+        if commit and run['commit'] != commit:
+            found.append(f'{name} holds a run of commit {run["commit"]}, not '
+                         f'of {commit}.')
+    return found
+
+
+def _weights_faults(name, folder, root, commit):
+    runs = json.loads((folder / name).with_suffix('.json').read_text()
+                      if (folder / name).with_suffix('.json').exists()
+                      else '{"runs": []}')['runs']
+    named = [run['weights_sha256'] for run in runs if 'weights_sha256' in run]
+    if hashlib.sha256((folder / name).read_bytes()).hexdigest() not in named[
+            -1:]:
+        return [f'{name} is not the file that the newest run names.']
+    return []
+
+
+if __name__ == '__main__':
+    if not 2 <= len(sys.argv) <= 3:
+        sys.exit(__doc__)
+    faults = artifact_faults(Path(sys.argv[1]), *sys.argv[2:])
+    sys.exit('\n'.join(faults) or 0)
