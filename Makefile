@@ -10,6 +10,8 @@ help:
 	@echo 'make test                 run all tests, every notebook included'
 	@echo 'make refresh CHAPTER=7-2  run a chapter again and store its outputs'
 	@echo 'make full CHAPTER=7-6     the same with its full training runs'
+	@echo '     ... RUN=resnext      only the runs of one of its networks'
+	@echo '     ... PROCESSES=2      by so many processes, one on each GPU'
 	@echo 'make bench                speed against d2l, in one run'
 	@echo 'make screenshot           take the picture in the README'
 	@echo 'make clean                delete the built book'
@@ -33,8 +35,14 @@ test: .venv/all-ready
 refresh: .venv/all-ready
 	@$(BIN)/python tools/refresh.py $(CHAPTER)
 
+PROCESSES := 1
 full: .venv/all-ready
-	@$(BIN)/python tools/refresh.py --full $(CHAPTER)
+ifeq ($(PROCESSES),1)
+	@$(BIN)/python tools/refresh.py --full $(CHAPTER) $(RUN)
+else
+	@$(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) \
+		tools/refresh.py --full $(CHAPTER) $(RUN)
+endif
 
 bench: .venv/all-ready
 	@$(BIN)/python tools/bench.py

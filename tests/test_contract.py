@@ -7,10 +7,11 @@ import pytest
 from nbformat import v4
 
 from conftest import ROOT
-from contract import faults
+from contract import AWAITED, faults
 from helpers.records import describe_run
 
 RUN = {'device': 'some CPU', 'precision': 'fp32', 'seconds': 31.4,
+       'peak_memory_mb': 900,
        'epochs': [{'epoch': 10, 'train_loss': 0.6941, 'val_loss': 0.7,
                    'val_acc': 0.7409}]}
 TEXT = ['# 9.9 A title\n\nAfter this chapter you can\n\n> **Cost.** Seconds.',
@@ -81,6 +82,9 @@ BROKEN = {
     'error allowed': (set_tags(5, 'raises-exception'), 'raises-exception'),
     'ignored': (set_tags(5, 'nbval-ignore-output'), 'but not both'),
     'training is checked': (set_tags(7, 'full-run'), 'but not both'),
+    'time is checked': (set_tags(5, 'timing'), 'but not both'),
+    'training and time': (set_tags(7, 'full-run', 'timing',
+                                   'nbval-ignore-output'), 'but not both'),
     'an error': (set_output(5, v4.new_output(
         'error', ename='KeyError', evalue='x')), 'ends in KeyError'),
     'stderr': (set_output(5, v4.new_output(
@@ -125,6 +129,25 @@ def test_each_fault_is_found_and_said(tmp_path, fault):
     assert all(sentence.startswith('9-9-a-title.ipynb') for sentence in found)
 
 
+def test_a_cell_that_measures_time_may_be_ignored(tmp_path):
+    notebook = a_chapter()
+    set_tags(5, 'timing', 'nbval-ignore-output')(notebook)
+    assert check(tmp_path, notebook) == []
+
+
+def test_a_full_run_that_is_awaited_may_be_quick_until_it_is_made(
+        tmp_path, monkeypatch):
+    notebook = a_chapter()
+    monkeypatch.setitem(AWAITED, '9-9-a-title', 1)
+    assert 'lower its number in AWAITED to 0' in check(tmp_path, notebook)[0]
+    set_run('Quick')(notebook)
+    assert check(tmp_path, notebook) == []
+    notebook.cells.append(v4.new_code_cell(
+        'train()', execution_count=4, metadata=notebook.cells[7].metadata,
+        outputs=notebook.cells[7].outputs))
+    assert 'must hold the output of a full' in check(tmp_path, notebook)[0]
+
+
 def test_a_wrong_name_and_a_broken_file_are_found(tmp_path):
     assert 'rename it' in check(tmp_path, a_chapter(), 'Chapter 9')[0]
     path = tmp_path / 'x.ipynb'
@@ -154,7 +177,7 @@ def test_every_chapter_is_in_the_table_of_contents():
 
 
 def test_refresh_keeps_full_runs_and_writes_nothing_when_a_cell_fails(
-        tmp_path):
+        tmp_path, monkeypatch):
     from refresh import refresh
     path = tmp_path / '9-9-a-title.ipynb'
     notebook = a_chapter()
@@ -171,9 +194,37 @@ def test_refresh_keeps_full_runs_and_writes_nothing_when_a_cell_fails(
     refresh(path, full=True)
     again = nbformat.read(path, as_version=4)
     assert again.cells[7].outputs[0].text == 'another output\n'
+    monkeypatch.setenv('RANK', '1')  # of several processes, not the first
+    again.cells[6].source = 'print("c")'
+    nbformat.write(again, path)
+    refresh(path)
+    assert nbformat.read(path, as_version=4).cells[6].outputs[0].text == (
+        'a\nb\n')
     again.cells[6].source = '1 / 0'
     nbformat.write(again, path)
     broken = path.read_bytes()
     with pytest.raises(SystemExit, match='cell 6 failed with ZeroDivision'):
         refresh(path)
     assert path.read_bytes() == broken
+
+
+def test_one_network_of_a_chapter_trains_while_the_others_keep_theirs(
+        tmp_path):
+    from refresh import refresh
+    path = tmp_path / '9-9-a-title.ipynb'
+    notebook = a_chapter()
+    notebook.cells[5].source = 'import os'
+    notebook.cells[6].source = 'print(os.environ["COURSE_RUN"])'
+    notebook.cells[7].source = 'print("a", os.environ["COURSE_RUN"])'
+    notebook.cells.append(v4.new_code_cell(
+        "print('b', os.environ['COURSE_RUN'])", execution_count=4,
+        metadata=notebook.cells[7].metadata,
+        outputs=notebook.cells[7].outputs))
+    nbformat.write(notebook, path)
+    refresh(path, full=True, run='b')
+    after = nbformat.read(path, as_version=4)
+    assert after.cells[6].outputs[0].text == 'quick\n'
+    assert after.cells[7].outputs == notebook.cells[7].outputs
+    assert after.cells[8].outputs[0].text == 'b full\n'
+    with pytest.raises(SystemExit, match="no full-run cell that names 'c'"):
+        refresh(path, full=True, run='c')

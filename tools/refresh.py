@@ -3,9 +3,11 @@
     python tools/refresh.py            all chapters, in quick mode
     python tools/refresh.py 7-2        one chapter
     python tools/refresh.py --full 7-6 with its full training runs
+    python tools/refresh.py --full 8-6 resnext  with that network's alone
 
 In quick mode the cells tagged full-run keep the outputs that they have. When
-a cell fails, nothing is written.
+a cell fails, nothing is written. Under torchrun every process executes the
+chapter, its trainers train together, and the first process writes.
 """
 import argparse
 import os
@@ -33,20 +35,33 @@ def find_chapters(name=None):
     return paths
 
 
-def refresh(path, full=False):
-    """Execute one notebook and write it with its outputs and no noise."""
+def refresh(path, full=False, run=''):
+    """Execute one notebook and write it with its outputs and no noise.
+
+    With `full`, the full-run cells that name the network `run` (by default
+    all) train in full; the others keep their outputs.
+    """
     notebook = nbformat.read(path, as_version=4)
+    trains = {cell.id for cell in notebook.cells
+              if full and 'full-run' in cell.metadata.get('tags', ())
+              and (not run or f"'{run}'" in cell.source)}
+    if full and not trains:
+        sys.exit(f'{path.name} has no full-run cell'
+                 + (f" that names '{run}'." if run else '.'))
     kept = {cell.id: cell.outputs for cell in notebook.cells
-            if not full and 'full-run' in cell.metadata.get('tags', ())}
-    os.environ['COURSE_RUN'] = 'full' if full else 'quick'
+            if 'full-run' in cell.metadata.get('tags', ())
+            and cell.id not in trains}
     client = NotebookClient(notebook, timeout=None, kernel_name='python3',
                             resources={'metadata': {'path': path.parent}})
+    number = None
     try:
-        client.execute()
+        with client.setup_kernel():
+            for number, cell in enumerate(notebook.cells):
+                mode = 'full' if cell.id in trains else 'quick'
+                client.kc.execute(f"__import__('os').environ['COURSE_RUN'] = "
+                                  f"'{mode}'", silent=True)
+                client.execute_cell(cell, number)
     except CellExecutionError as error:
-        number = next(n for n, cell in enumerate(notebook.cells) if any(
-            output.output_type == 'error' for output in
-            cell.get('outputs', ())))
         sys.exit(f'{path.name} was left as it was, since cell {number} '
                  f'failed with {error.ename}: {error.evalue}')
     notebook.metadata = {
@@ -59,6 +74,8 @@ def refresh(path, full=False):
         if cell.cell_type == 'code':
             cell.outputs = kept.get(cell.id) or _merged(cell.outputs)
     nbformat.validate(notebook)
+    if os.environ.get('RANK', '0') != '0':
+        return
     partial = path.with_suffix('.partial')
     nbformat.write(notebook, partial)
     os.replace(partial, path)
@@ -80,10 +97,11 @@ if __name__ == '__main__':
     parser = argparse.ArgumentParser()
     parser.add_argument('--full', action='store_true')
     parser.add_argument('chapter', nargs='?')
+    parser.add_argument('run', nargs='?', default='')
     arguments = parser.parse_args()
     if arguments.full and not arguments.chapter:
         sys.exit('Name the chapter to train in full: make full CHAPTER=7-6')
     for path in find_chapters(arguments.chapter):
         start = time.perf_counter()
-        refresh(path, arguments.full)
+        refresh(path, arguments.full, arguments.run)
         print(f'{path.stem}: {time.perf_counter() - start:.0f} s', flush=True)
