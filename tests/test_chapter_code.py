@@ -1,6 +1,7 @@
 """Functions that chapters define, against torch on random sizes."""
 import pytest
 import torch
+import torchvision
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
@@ -114,3 +115,86 @@ def test_lenet_is_the_papers_in_size():
     # LeCun et al. 1998, with every map of the second layer connected.
     assert [p.numel() for p in model.parameters()] == [
         6 * 25, 6, 16 * 6 * 25, 16, 400 * 120, 120, 120 * 84, 84, 840, 10]
+
+
+def copy_weights(ours, theirs, names):
+    """Give our layers the weights of torchvision's, and no bias."""
+    for our, their in names.items():
+        layer, source = (net.get_submodule(name) for net, name in (
+            (ours, our), (theirs, their)))
+        state = source.state_dict()
+        if isinstance(layer, torch.nn.Conv2d):
+            state['bias'] = torch.zeros(layer.out_channels)
+        layer.load_state_dict(state)
+
+
+@pytest.mark.parametrize('training', [True, False])
+def test_the_residual_block_is_that_of_torchvision(training):
+    torch.manual_seed(0)
+    X = torch.randn(4, 8, 6, 6)
+    theirs = torchvision.models.resnet.BasicBlock(8, 8)
+    ours = definitions('8-6')['Residual'](8)
+    ours(X)
+    ours.bn1.reset_running_stats(), ours.bn2.reset_running_stats()
+    copy_weights(ours, theirs, {name: name for name in (
+        'conv1', 'bn1', 'conv2', 'bn2')})
+    close(ours.train(training)(X), theirs.train(training)(X))
+
+
+def test_the_shortcut_halves_and_widens():
+    torch.manual_seed(0)
+    X = torch.randn(2, 3, 6, 6)
+    block = definitions('8-6')['Residual'](6, use_1x1conv=True, strides=2)
+    block(X)
+    torch.nn.init.zeros_(block.bn2.weight)
+    close(block(X), F.relu(F.conv2d(X, block.conv3.weight, block.conv3.bias,
+                                    stride=2)))
+
+
+@pytest.mark.parametrize('training', [True, False])
+def test_the_resnext_block_is_that_of_torchvision(training):
+    torch.manual_seed(0)
+    X = torch.randn(4, 64, 6, 6)
+    theirs = torchvision.models.resnet.Bottleneck(64, 16, groups=2)
+    ours = definitions('8-6')['ResNeXtBlock'](64, 16, 0.5)
+    ours(X)
+    assert ours.conv2.groups == theirs.conv2.groups == 2
+    for bn in ours.bn1, ours.bn2, ours.bn3:
+        bn.reset_running_stats()
+    copy_weights(ours, theirs, {f'{kind}{i}': f'{kind}{i}'
+                                for kind in ('conv', 'bn') for i in (1, 2, 3)})
+    close(ours.train(training)(X), theirs.train(training)(X))
+
+
+def test_resnet18_has_the_stages_of_torchvisions():
+    def shapes(net, X, names):
+        seen = []
+        for name in names:
+            net.get_submodule(name).register_forward_hook(
+                lambda layer, inputs, output: seen.append(output.shape))
+        net(X)
+        return seen
+    X = torch.zeros(1, 3, 96, 96)
+    theirs = torchvision.models.resnet18(num_classes=10).eval()
+    ours = definitions('8-6')['ResNet18']().eval()
+    ours(X)
+    assert shapes(ours.net, X, '012345') == shapes(theirs, X, [
+        'maxpool', 'layer1', 'layer2', 'layer3', 'layer4', 'fc'])
+    assert [sum(isinstance(layer, torch.nn.Conv2d)
+                and layer.kernel_size != (1, 1) for layer in net.modules())
+            for net in (ours, theirs)] == [17, 17]
+
+
+def test_vgg_11_has_the_layers_of_torchvisions():
+    def kinds(net):
+        return [(type(layer).__name__.replace('Lazy', ''),
+                 [tuple(p.shape) for p in layer.parameters()])
+                for layer in net.modules() if not list(layer.children())
+                and not isinstance(layer, (torch.nn.AdaptiveAvgPool2d,
+                                           torch.nn.Flatten))]
+    with torch.device('meta'):
+        theirs = torchvision.models.vgg11(num_classes=10)
+        ours = definitions('8-2')['VGG'](
+            ((1, 64), (1, 128), (2, 256), (2, 512), (2, 512)))
+        ours(torch.zeros(1, 3, 224, 224))
+    assert kinds(ours) == kinds(theirs)

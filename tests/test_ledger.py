@@ -27,12 +27,23 @@ PRINTED = {
     '7.5-C2 one': 'tensor([[[[10.]]]])',
     '7.5-C2 four': 'tensor([[[[ 5.,  7.],\n          [13., 15.]]]])',
     '7.5-C3': 'tensor([[[[ 5.,  7.],\n          [13., 15.]],\n\n'
-              '         [[ 6.,  8.],\n          [14., 16.]]]])'}
+              '         [[ 6.,  8.],\n          [14., 16.]]]])',
+    '8.6-C1 same': 'torch.Size([4, 3, 6, 6])',
+    '8.6-C1 halved': 'torch.Size([4, 6, 3, 3])',
+    '8.6-C4': 'torch.Size([4, 32, 96, 96])'}
 LENET = [('Conv2d', '1, 6, 28, 28'), ('Sigmoid', '1, 6, 28, 28'),
          ('AvgPool2d', '1, 6, 14, 14'), ('Conv2d', '1, 16, 10, 10'),
          ('Sigmoid', '1, 16, 10, 10'), ('AvgPool2d', '1, 16, 5, 5'),
          ('Flatten', '1, 400'), ('Linear', '1, 120'), ('Sigmoid', '1, 120'),
          ('Linear', '1, 84'), ('Sigmoid', '1, 84'), ('Linear', '1, 10')]
+VGG_11 = [*[('Sequential', f'1, {channels}, {n}, {n}') for channels, n in (
+    (64, 112), (128, 56), (256, 28), (512, 14), (512, 7))],
+          ('Flatten', '1, 25088'),
+          *[(name, '1, 4096') for name in ('Linear', 'ReLU', 'Dropout') * 2],
+          ('Linear', '1, 10')]
+RESNET_18 = [('Sequential', f'1, {channels}, {n}, {n}') for channels, n in (
+    (64, 24), (64, 24), (128, 12), (256, 6), (512, 3))]
+RESNET_18 += [('Sequential', '1, 10')]
 
 
 def outputs(number):
@@ -60,14 +71,16 @@ def test_7_2_c5_prints_the_loss_every_second_step():
     assert losses == sorted(losses, reverse=True)
 
 
-def test_7_6_c1_prints_the_shapes_of_lenet():
+@pytest.mark.parametrize('number,layers', [
+    ('7-6', LENET), ('8-2', VGG_11), ('8-6', RESNET_18)])
+def test_the_shapes_of_the_networks_are_printed(number, layers):
     expected = ''.join(f'{name} output shape:\t torch.Size([{shape}])\n'
-                       for name, shape in LENET)
-    assert expected in outputs('7-6')
+                       for name, shape in layers)
+    assert expected in outputs(number)
 
 
 @pytest.mark.parametrize('number,times', [
-    ('7-2', 1), ('7-3', 2), ('7-4', 1)])
+    ('7-2', 1), ('7-3', 2), ('7-4', 1), ('8-2', 1), ('8-6', 5)])
 def test_corrections_stand_in_their_own_box(number, times):
     notebook = nbformat.read(find_chapter(number), as_version=4)
     text = '\n'.join(cell.source for cell in notebook.cells)
@@ -75,7 +88,7 @@ def test_corrections_stand_in_their_own_box(number, times):
 
 
 @pytest.mark.parametrize('number,questions', [
-    ('7-2', 3), ('7-3', 3), ('7-5', 2)])
+    ('7-2', 3), ('7-3', 3), ('7-5', 2), ('8-6', 3)])
 def test_every_question_has_a_heading_that_asks_it(number, questions):
     notebook = nbformat.read(find_chapter(number), as_version=4)
     text = '\n'.join(cell.source for cell in notebook.cells

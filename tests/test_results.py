@@ -1,10 +1,11 @@
 """The records of full runs: their form, and the band each must reach."""
 import hashlib
 import json
-import statistics
+import re
 
 import pytest
 
+from bench import table
 from check_run import record_faults
 from conftest import ROOT
 
@@ -40,21 +41,22 @@ def test_weights_are_those_that_the_record_names():
     assert hashlib.sha256(weights).hexdigest() == named[-1]
 
 
-def test_the_readme_tells_what_the_records_say():
+@pytest.mark.parametrize('name,network', [
+    ('lenet', 'LeNet, 7.6, five seeds'), ('resnext', 'ResNeXt, 8.6')])
+def test_the_readme_tells_what_the_records_say(name, network):
     readme = (ROOT / 'README.md').read_text()
-    runs = json.loads((ROOT / 'results' / 'lenet.json').read_text())['runs']
-    newest = {run['seed']: run for run in runs}
-    accuracies = [f'{newest[seed]["epochs"][-1]["val_acc"]:.3f}'
-                  for seed in range(5)]
-    assert f'| validation accuracy | {" | ".join(accuracies)} |' in readme
-    seconds = [f'{newest[seed]["seconds"]:.0f}' for seed in range(5)]
-    assert f'| seconds | {" | ".join(seconds)} |' in readme
+    accuracies, seconds = re.search(
+        rf'^\| {network} \| (.+) \| (.+) \|$', readme, re.M).groups()
+    runs = json.loads((ROOT / 'results' / f'{name}.json').read_text())['runs']
+    told = [f'{run["epochs"][-1]["val_acc"]:.3f} '
+            f'{run["seconds"]:.0f}' for run in runs]
+    for pair in zip(accuracies.split(), seconds.split(), strict=True):
+        assert ' '.join(pair) in told
+
+
+def test_the_readme_shows_the_table_of_the_benchmark():
+    readme = (ROOT / 'README.md').read_text()
     bench = json.loads((ROOT / 'results' / 'bench.json').read_text())
-    d2l, course, bare = (statistics.median(bench['seconds'][name])
-                         for name in ('d2l', 'course', 'bare loop'))
-    ratio = statistics.median(other / ours for other, ours in zip(
-        bench['seconds']['d2l'], bench['seconds']['course']))
-    text = ' '.join(readme.split())
-    for said in (f'{d2l:.1f} s here', f"the course's {course:.1f} s",
-                 f'{ratio:.1f} times', f'in memory {bare:.1f} s'):
-        assert said in text, said
+    assert '\n'.join(table(bench['seconds'])) in readme
+    assert (f'{bench["device"]}, {bench["threads"]} threads, '
+            f'{bench["precision"]}') in ' '.join(readme.split())

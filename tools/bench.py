@@ -20,14 +20,13 @@ import tempfile
 import time
 from pathlib import Path
 
-os.environ['COURSE_RUN'] = 'full'
+import torch
+from d2l import torch as d2l
+
+from helpers import FashionMNIST, Trainer, data, records, training
+
 sys.path.insert(0, str(Path(__file__).parent.parent / 'tests'))
-
-import torch  # noqa: E402
-from d2l import torch as d2l  # noqa: E402
-
 from conftest import definitions  # noqa: E402
-from helpers import FashionMNIST, Trainer, data, records, training  # noqa
 
 ROUNDS = 3
 STEPS = 2  # as many more before them, which do not count
@@ -121,6 +120,7 @@ def bare_loop(model, dataset):
 
 def measure(task, way):
     """Seconds of a task in this process."""
+    os.environ['COURSE_RUN'] = 'full'
     name, kind = task.split()
     if name == 'loader':
         dataset = (d2l_dataset(int(kind)) if way == 'd2l' else
