@@ -3,9 +3,12 @@
 A checkpoint is the SHA-256 of what follows, and then what torch.save wrote.
 The one before is kept beside it.
 """
+import ast
 import hashlib
+import inspect
 import io
 import os
+import textwrap
 import warnings
 from pathlib import Path
 
@@ -75,7 +78,7 @@ def code_version(model):
     """A SHA-256 over the code that trains `model`.
 
     It changes with the helpers that compute and with every function of the
-    classes in the network, in which comments and line numbers do not matter.
+    classes in the network, in which comments and layout do not matter.
     """
     digest = hashlib.sha256()
     for name in 'data.py', 'distributed.py', 'training.py':
@@ -85,13 +88,20 @@ def code_version(model):
                if not kind.__module__.startswith(('torch.', 'builtins'))}
     for kind in sorted(classes, key=lambda kind: kind.__qualname__):
         for name, function in sorted(vars(kind).items()):
-            code = getattr(function, '__code__', None)
-            if code:
-                constants = [constant for constant in code.co_consts
-                             if isinstance(constant, (int, float, str))]
-                digest.update(repr((kind.__qualname__, name, code.co_names,
-                                    constants, code.co_code)).encode())
+            if inspect.isfunction(function):
+                digest.update(repr((kind.__qualname__, name,
+                                    _syntax(function))).encode())
     return digest.hexdigest()
+
+
+def _syntax(function):
+    try:
+        source = textwrap.dedent(inspect.getsource(function))
+        tree = ast.parse(source).body[0]
+    except (OSError, SyntaxError):  # made without a file, or a lambda
+        return function.__code__.co_code
+    tree.decorator_list = []  # such as add_to_class
+    return ast.dump(tree)
 
 
 def _before(path):
