@@ -30,7 +30,8 @@ SHA256 = {
     't10k-labels-idx1-ubyte':
         '0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34'}
 DEBIAN = Path('/usr/share/datasets/fashion-mnist')
-QUICK_IMAGES = {True: 512, False: 256}  # of the sample: training, validation
+# of the sample, for training and validation: up to 32x32 pixels, and above
+QUICK_IMAGES = {True: (512, 128), False: (256, 64)}
 _in_memory = {}
 
 
@@ -216,8 +217,8 @@ class FashionMNIST(d2l.DataModule):
     """Fashion-MNIST with the methods of `d2l.FashionMNIST` (d2l 4.2).
 
     In full mode all 60,000 training and 10,000 validation images; in quick
-    mode 512 and 256 of the sample that ships with the course (see
-    `run_mode`). `resize` is (height, width) or one number for both. Pixels
+    mode 512 and 256 of the sample that ships with the course, or 128 and 64
+    above 32x32 pixels (see `run_mode`). `resize` is (height, width) or one number for both. Pixels
     are those of `d2l.FashionMNIST` to within 2/255.
 
     Raises ValueError for a batch size or a size that is no positive whole
@@ -242,7 +243,7 @@ class FashionMNIST(d2l.DataModule):
         if self.mode == 'full':
             images, labels = _load_full(train)
         else:
-            n = QUICK_IMAGES[train]
+            n = QUICK_IMAGES[train][max(self.resize) > 32]
             images, labels = (part[:n] for part in _load_sample(train))
         return ImageDataset(images, labels, self.resize)
 

@@ -1,7 +1,9 @@
 """Training by several processes, each with a share of every batch.
 
 PyTorch's torchrun starts them and says so in environment variables; without
-it there is one process, and nothing here does anything.
+it there is one process, and nothing here does anything. Batch normalization
+takes its statistics from each process's own share of a batch, so a network
+that has it trains a little differently in several processes.
 """
 import os
 

@@ -147,6 +147,8 @@ def test_quick_mode_takes_a_few_hundred_images():
     assert (len(quick.train), len(quick.val)) == (512, 256)
     assert [len(y) for _, y in quick.val_dataloader()] == [100, 100, 56]
     assert len(quick.train_dataloader()) == 6
+    large = FashionMNIST(resize=33)
+    assert (len(large.train), len(large.val)) == (128, 64)
 
 
 def test_every_epoch_has_every_image_once_in_another_order():

@@ -5,7 +5,7 @@
     python tools/refresh.py --full 7-6 with its full training runs
     python tools/refresh.py --full 8-6 resnext  with that network's alone
 
-In quick mode the cells tagged full-run keep the outputs that they have. When
+In quick mode the cells tagged full-run keep the full run that they show. When
 a cell fails, nothing is written. Under torchrun every process executes the
 chapter, its trainers train together, and the first process writes.
 """
@@ -50,7 +50,8 @@ def refresh(path, full=False, run=''):
                  + (f" that names '{run}'." if run else '.'))
     kept = {cell.id: cell.outputs for cell in notebook.cells
             if 'full-run' in cell.metadata.get('tags', ())
-            and cell.id not in trains}
+            and cell.id not in trains
+            and 'Full run: ' in str(cell.outputs)}
     client = NotebookClient(notebook, timeout=None, kernel_name='python3',
                             resources={'metadata': {'path': path.parent}})
     number = None
