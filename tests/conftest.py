@@ -1,12 +1,15 @@
 """What several tests share."""
 import ast
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
+import pytest
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / 'tools'))
+sys.path[:0] = [str(ROOT / 'tools'), str(ROOT / '_ext')]
 
 
 def find_chapter(number):
@@ -27,3 +30,35 @@ def definitions(number):
     namespace = {}
     exec(compile(tree, number, 'exec'), namespace)
     return namespace
+
+
+SOURCES = ['_config.yml', '_toc.yml', 'index.md', 'glossary.md', 'chapters',
+           '_static', '_ext', '_templates']
+
+
+def copy_sources(folder):
+    """Copy all that a book is built from."""
+    for name in SOURCES:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, folder / name)
+
+
+def build(folder):
+    """Build a copy of the book as `make book` does: exit status and text."""
+    with open(folder / 'log.txt', 'w+') as log:
+        status = subprocess.run(
+            [Path(sys.executable).parent / 'jupyter-book', 'build', '.', '-n',
+             '-W', '--keep-going', '-q'], cwd=folder, stdout=log, stderr=log,
+            timeout=300).returncode
+        log.seek(0)
+        return status, log.read()
+
+
+@pytest.fixture(scope='session')
+def html(tmp_path_factory):
+    """The folder of the built site."""
+    folder = tmp_path_factory.mktemp('book')
+    copy_sources(folder)
+    status, log = build(folder)
+    assert status == 0, log
+    return folder / '_build' / 'html'

@@ -1,0 +1,31 @@
+// Small things that the theme leaves to be done for readers without a mouse.
+document.addEventListener('DOMContentLoaded', () => {
+  // The theme's drawers open by labels, which no keyboard reaches.
+  for (const label of document.querySelectorAll(
+      'label.nav-overlay-icon, label.toc-overlay-icon')) {
+    const box = document.getElementById(label.htmlFor);
+    const button = document.createElement('button');
+    button.className = label.className;
+    button.ariaLabel = box.ariaLabel;
+    button.ariaExpanded = 'false';
+    button.append(...label.children);
+    button.addEventListener('click', () => box.click());
+    box.addEventListener('change', () => {
+      button.ariaExpanded = String(box.checked);
+    });
+    label.replaceWith(button);
+  }
+  document.addEventListener('keydown', event => {
+    if (event.key === 'Escape') {
+      document.querySelectorAll('.sidebar-toggle:checked').forEach(
+          box => box.click());
+    }
+  });
+  // What scrolls inside itself can be focused, and so scrolled by arrow keys.
+  for (const box of document.querySelectorAll(
+      'pre, .table-wrapper, .math-wrapper, .katex-display')) {
+    if (box.scrollWidth > box.clientWidth) {
+      box.tabIndex = 0;
+    }
+  }
+});

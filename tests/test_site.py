@@ -1,0 +1,220 @@
+"""The built site in a real browser, served on loopback."""
+import gzip
+import itertools
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+
+import nbformat
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from bs4 import BeautifulSoup
+from browser import chromium, served
+
+from conftest import ROOT, find_chapter
+
+PAGES = (['index', 'glossary', 'search', '404']
+         + [f'chapters/{path.stem}'
+            for path in sorted((ROOT / 'chapters').glob('*.ipynb'))])
+WIDTHS = {'phone': 360, 'desktop': 1280}
+ONLY_FAULTS = {'resultTypes': ['violations']}
+MAX_WEIGHT = 250_000  # bytes, gzip, of HTML, styles, scripts and fonts
+LENET, KERNELS = 'chapters/7-6-lenet', 'chapters/7-2-convolutions-for-images'
+
+
+@pytest.fixture(scope='module')
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope='module')
+def site(html):
+    with served(html) as address:
+        yield address
+
+
+class Visit:
+    """A page in a context of its own, and what happened while it loaded."""
+    def __init__(self, browser, address, **settings):
+        self.problems, self.outside, self.weight = [], [], {}
+        self.context = browser.new_context(**settings)
+        self.context.set_default_timeout(20_000)
+        self.page = self.context.new_page()
+        self.page.on('console', lambda message: self.problems.append(
+            message.text) if message.type in ('error', 'warning') else None)
+        self.page.on('pageerror',
+                     lambda error: self.problems.append(str(error)))
+        self.page.on('requestfailed',
+                     lambda request: self.problems.append(request.url))
+        self.page.on('response', self.weigh)
+        self.host = urlsplit(address).netloc
+        self.page.goto(address)
+
+    def weigh(self, response):
+        if urlsplit(response.url).netloc != self.host:
+            self.outside.append(response.url)
+        if response.request.resource_type != 'image':
+            self.weight[response.url] = len(gzip.compress(response.body()))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.context.close()
+
+
+def overflow(page):
+    """By how many pixels the page, or its column of text, is too wide."""
+    return page.evaluate('''Math.max(...[document.documentElement,
+        ...document.querySelectorAll('.content')].map(
+            box => box.scrollWidth - box.clientWidth))''')
+
+
+@pytest.mark.parametrize('name,theme,width', itertools.product(
+    PAGES, ['light', 'dark'], WIDTHS))
+def test_every_page(browser, site, name, theme, width):
+    with Visit(browser, f'{site}/{name}.html', color_scheme=theme,
+               viewport={'width': WIDTHS[width], 'height': 900}) as visit:
+        assert overflow(visit.page) <= 0
+        # The colours of code have a test of their own, and are slow to check.
+        visit.page.evaluate("""document.querySelectorAll('pre').forEach(
+            pre => { pre.textContent = pre.textContent; })""")
+        found = Axe().run(visit.page, options=ONLY_FAULTS)
+        assert found.violations_count == 0, found.generate_report()
+        assert not visit.problems
+        assert not visit.outside
+        assert sum(visit.weight.values()) <= MAX_WEIGHT
+
+
+@pytest.mark.parametrize('theme', ['light', 'dark'])
+def test_code_can_be_read(browser, site, theme):
+    with Visit(browser, f'{site}/{LENET}.html', color_scheme=theme) as visit:
+        found = Axe().run(visit.page, options={
+            'runOnly': ['color-contrast'], **ONLY_FAULTS})
+        assert found.violations_count == 0, found.generate_report()
+
+
+def test_links_and_anchors_lead_somewhere(html):
+    pages = {path: BeautifulSoup(path.read_text(), 'html.parser')
+             for path in html.rglob('*.html') if '_static' not in path.parts}
+    anchors = {path: {tag['id'] for tag in page.find_all(id=True)}
+               for path, page in pages.items()}
+    dead = []
+    for path, page in pages.items():
+        base = '/' + str(path.relative_to(html))
+        for link in page.find_all('a', href=True):
+            if urlsplit(link['href']).scheme:
+                continue
+            address, anchor = urldefrag(urljoin(base, link['href']))
+            target = html / unquote(urlsplit(address).path).lstrip('/')
+            if target.is_dir():
+                target /= 'index.html'
+            if not target.exists() or (
+                    anchor and target in anchors
+                    and unquote(anchor) not in anchors[target]):
+                dead.append(f'{base}: {link["href"]}')
+    assert not dead, dead
+
+
+@pytest.mark.parametrize('words,title', [
+    ('receptive field', '7.2 Convolutions for images'),
+    ('stride', '7.3 Padding and stride'),
+    ('grouped convolution', '8.6 ResNet and ResNeXt')])
+def test_search_finds_the_right_page(browser, site, words, title):
+    with Visit(browser, f'{site}/index.html') as visit:
+        visit.page.locator('input[name=q]').first.fill(words)
+        visit.page.keyboard.press('Enter')
+        results = visit.page.locator('#search-results li a')
+        results.first.wait_for()
+        visit.page.wait_for_function(
+            "document.querySelector('.search-summary').textContent"
+            ".includes('matching')")
+        assert any(title in text for text in results.all_inner_texts()[:3])
+        assert not visit.problems
+
+
+def test_the_theme_can_be_changed_and_is_kept(browser, site):
+    with Visit(browser, f'{site}/index.html', color_scheme='light') as visit:
+        page = visit.page
+        color = 'getComputedStyle(document.body).backgroundColor'
+        light = page.evaluate(color)
+        page.locator('.theme-toggle:visible').click()
+        dark = page.evaluate(color)
+        assert dark != light
+        page.goto(f'{site}/{LENET}.html')
+        assert page.evaluate(color) == dark
+        page.locator('.theme-toggle:visible').click()  # as the system has it
+        assert page.evaluate(color) == light
+
+
+def test_the_copy_button_copies_the_cell(browser, site):
+    cells = [cell for cell in nbformat.read(find_chapter('7-2'), 4).cells
+             if cell.cell_type == 'code']
+    with Visit(browser, f'{site}/{KERNELS}.html', permissions=[
+            'clipboard-read', 'clipboard-write']) as visit:
+        code = visit.page.locator('div.cell_input').nth(1)
+        code.hover()
+        code.locator('button.copybtn').click()
+        copied = visit.page.evaluate('navigator.clipboard.readText()')
+        assert copied.strip() == cells[1].source.strip()
+
+
+@pytest.mark.parametrize('width', WIDTHS)
+def test_a_chapter_can_be_read_without_scripts(browser, site, width):
+    with Visit(browser, f'{site}/{KERNELS}.html', java_script_enabled=False,
+               viewport={'width': WIDTHS[width], 'height': 900}) as visit:
+        assert visit.page.locator('.katex').count() > 10
+        assert visit.page.locator('div.cell_output img').first.is_visible()
+        following = visit.page.locator('a.next-page')
+        assert following.is_visible()
+        following.click()
+        assert '7-3-padding' in visit.page.url
+        if width == 'phone':
+            visit.page.locator('label.nav-overlay-icon').click()
+            visit.page.locator('.sidebar-tree a', has_text='7.6').click()
+            assert visit.page.url.endswith(f'{LENET}.html')
+
+
+def test_the_contents_open_by_keyboard_on_a_phone(browser, site):
+    with Visit(browser, f'{site}/{LENET}.html',
+               viewport={'width': 360, 'height': 800}) as visit:
+        page = visit.page
+        link = page.locator('.sidebar-tree a', has_text='7.2')
+        assert not link.is_visible()
+        page.keyboard.press('Tab')  # to the content
+        page.keyboard.press('Tab')
+        assert page.evaluate(
+            'getComputedStyle(document.activeElement).outlineStyle') == 'solid'
+        page.keyboard.press('Enter')
+        link.wait_for()
+        page.keyboard.press('Escape')
+        link.wait_for(state='hidden')
+
+
+def test_a_page_that_is_not_there_offers_the_others(browser, site):
+    context = browser.new_context()
+    page = context.new_page()
+    answer = page.goto(f'{site}/chapters/9-9-nothing.html')
+    assert answer.status == 404
+    page.locator('.sidebar-tree a', has_text='7.2').click()
+    assert page.url.endswith(f'{KERNELS}.html')
+    context.close()
+
+
+def test_the_notebook_can_be_downloaded(browser, site):
+    with Visit(browser, f'{site}/{LENET}.html') as visit:
+        with visit.page.expect_download() as download:
+            visit.page.locator('a[download]').click()
+        assert (download.value.path().read_bytes()
+                == find_chapter('7-6').read_bytes())
+
+
+def test_the_site_works_from_a_folder(browser, html):
+    with Visit(browser, f'{(html / "index.html").as_uri()}') as visit:
+        visit.page.locator('.chapters a').first.click()
+        assert visit.page.locator('h1').inner_text().startswith('7.1')
+        assert not visit.problems
+
+
+def test_figures_are_small(html):
+    for path in (html / '_images').iterdir():
+        assert path.stat().st_size <= 60_000, path.name
