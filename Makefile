@@ -3,17 +3,20 @@
 export PYTHON
 BIN := .venv/bin
 
-.PHONY: help book test refresh full bench screenshot clean
+.PHONY: help book test zip pdf links refresh full bench screenshot clean
 
 help:
 	@echo 'make book                 build the book and say where to open it'
 	@echo 'make test                 run all tests, every notebook included'
+	@echo 'make zip                  the book as a folder to read without a network'
+	@echo 'make pdf                  the book as one PDF'
+	@echo 'make links                ask every page that the book links to'
 	@echo 'make refresh CHAPTER=7-2  run a chapter again and store its outputs'
 	@echo 'make full CHAPTER=7-6     the same with its full training runs'
 	@echo '     ... RUN=resnext      only the runs of one of its networks'
 	@echo '     ... PROCESSES=2      by so many processes, one on each GPU'
 	@echo 'make bench                speed against d2l, in one run'
-	@echo 'make screenshot           take the picture in the README'
+	@echo 'make screenshot           take the pictures in the README'
 	@echo 'make clean                delete the built book'
 
 .venv/book-ready: requirements-book.txt
@@ -32,6 +35,17 @@ book: .venv/book-ready
 test: .venv/all-ready
 	$(BIN)/python -m pytest $(ARGS)
 
+zip: book
+	@cd _build && rm -rf course course.zip && cp -r html course && \
+		../$(BIN)/python -m zipfile -c course.zip course && rm -r course
+	@echo "Unpack it and open course/index.html: $(CURDIR)/_build/course.zip"
+
+pdf: .venv/all-ready
+	@$(BIN)/python tools/print_book.py
+
+links: .venv/book-ready
+	@$(BIN)/jupyter-book build . -n -W --keep-going -q --builder linkcheck
+
 refresh: .venv/all-ready
 	@$(BIN)/python tools/refresh.py $(CHAPTER)
 
@@ -47,8 +61,8 @@ endif
 bench: .venv/all-ready
 	@$(BIN)/python tools/bench.py
 
-screenshot: book
-	@tools/screenshot.sh
+screenshot: book .venv/all-ready
+	@$(BIN)/python tools/screenshot.py
 
 clean:
 	rm -rf _build
