@@ -22,10 +22,15 @@ document.addEventListener('DOMContentLoaded', () => {
     }
   });
   // What scrolls inside itself can be focused, and so scrolled by arrow keys.
-  for (const box of document.querySelectorAll(
-      'pre, .table-wrapper, .math-wrapper, .katex-display')) {
-    if (box.scrollWidth > box.clientWidth) {
-      box.tabIndex = 0;
+  // Looked at when it comes near the window, not all at load.
+  const watch = new IntersectionObserver(entries => {
+    for (const {target, isIntersecting} of entries) {
+      if (isIntersecting) {
+        watch.unobserve(target);
+        if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+      }
     }
-  }
+  }, {rootMargin: '500px'});
+  document.querySelectorAll('pre, .table-wrapper, .math-wrapper, .katex-display'
+  ).forEach(box => watch.observe(box));
 });

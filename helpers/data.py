@@ -218,8 +218,8 @@ class FashionMNIST(d2l.DataModule):
 
     In full mode all 60,000 training and 10,000 validation images; in quick
     mode 512 and 256 of the sample that ships with the course, or 128 and 64
-    above 32x32 pixels (see `run_mode`). `resize` is (height, width) or one number for both. Pixels
-    are those of `d2l.FashionMNIST` to within 2/255.
+    above 32x32 pixels (see `run_mode`). `resize` is (height, width) or one
+    number for both. Pixels are those of `d2l.FashionMNIST` to within 2/255.
 
     Raises ValueError for a batch size or a size that is no positive whole
     number, and RuntimeError where the data set cannot be had.

@@ -43,13 +43,13 @@ def copy_sources(folder):
         copy(ROOT / name, folder / name)
 
 
-def build(folder):
+def build(folder, builder='html'):
     """Build a copy of the book as `make book` does: exit status and text."""
     with open(folder / 'log.txt', 'w+') as log:
         status = subprocess.run(
             [Path(sys.executable).parent / 'jupyter-book', 'build', '.', '-n',
-             '-W', '--keep-going', '-q'], cwd=folder, stdout=log, stderr=log,
-            timeout=300).returncode
+             '-W', '--keep-going', '-q', '--builder', builder], cwd=folder,
+            stdout=log, stderr=log, timeout=300).returncode
         log.seek(0)
         return status, log.read()
 

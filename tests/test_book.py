@@ -6,6 +6,7 @@ import pytest
 
 from conftest import ROOT, build, copy_sources
 
+
 @pytest.fixture(scope='module')
 def pages(html):
     """The HTML of every page, by name."""

@@ -1,15 +1,18 @@
 """The built site in a real browser, served on loopback."""
 import gzip
 import itertools
+import re
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
-from browser import chromium, served
+from pypdf import PdfReader
 
-from conftest import ROOT, find_chapter
+from browser import chromium, served
+from conftest import ROOT, build, copy_sources, find_chapter
+from print_book import print_book
 
 PAGES = (['index', 'glossary', 'search', '404']
          + [f'chapters/{path.stem}'
@@ -62,10 +65,21 @@ class Visit:
         self.context.close()
 
 
+def read(page):
+    """Scroll through the page, as a reader does."""
+    page.evaluate('''async () => {
+        for (let y = 0; y < document.body.scrollHeight; y += 800) {
+            scrollTo({top: y, behavior: 'instant'});
+            await new Promise(requestAnimationFrame);
+            await new Promise(requestAnimationFrame);
+        }
+    }''')
+
+
 def overflow(page):
-    """By how many pixels the page, or its column of text, is too wide."""
+    """By how many pixels the page, its column or a section is too wide."""
     return page.evaluate('''Math.max(...[document.documentElement,
-        ...document.querySelectorAll('.content')].map(
+        ...document.querySelectorAll('.content, article section')].map(
             box => box.scrollWidth - box.clientWidth))''')
 
 
@@ -74,6 +88,7 @@ def overflow(page):
 def test_every_page(browser, site, name, theme, width):
     with Visit(browser, f'{site}/{name}.html', color_scheme=theme,
                viewport={'width': WIDTHS[width], 'height': 900}) as visit:
+        read(visit.page)
         assert overflow(visit.page) <= 0
         # The colours of code have a test of their own, and are slow to check.
         visit.page.evaluate("""document.querySelectorAll('pre').forEach(
@@ -218,3 +233,21 @@ def test_the_site_works_from_a_folder(browser, html):
 def test_figures_are_small(html):
     for path in (html / '_images').iterdir():
         assert path.stat().st_size <= 60_000, path.name
+
+
+def test_the_printed_book_has_contents_that_lead_to_its_pages(browser,
+                                                              tmp_path):
+    copy_sources(tmp_path)
+    status, log = build(tmp_path, 'singlehtml')
+    assert status == 0, log
+    page = browser.new_page()
+    page.goto((tmp_path / '_build/singlehtml/index.html').as_uri())
+    print_book(page, tmp_path / 'course.pdf')
+    pdf = PdfReader(tmp_path / 'course.pdf')
+    text = [page.extract_text() for page in pdf.pages]
+    contents = ''.join(text[:6])
+    for title in '7.2 Convolutions for images', 'The layer', '8.2 VGG':
+        number = int(re.search(rf'{title} (\d+)', contents)[1])
+        assert title in text[number - 1].splitlines()
+        assert f'\n{number}' in text[number - 1]
+    assert pdf.outline

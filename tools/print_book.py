@@ -6,8 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from browser import chromium
 from pypdf import PdfReader
+
+from browser import chromium
 
 ROOT = Path(__file__).parent.parent
 # A list of links to the chapters and their sections, each with an empty place
@@ -29,8 +30,10 @@ ADD_CONTENTS = '''() => {
   document.querySelector('article [id^="document-"]').before(contents);
   return titles.length;
 }'''
-FILL_CONTENTS = '''numbers => document.querySelectorAll('.book-contents b').forEach(
-  (place, i) => { place.textContent = numbers[i]; })'''
+FILL_CONTENTS = '''numbers => document.querySelectorAll(
+  '.book-contents b').forEach((place, i) => {
+    place.textContent = numbers[i];
+  })'''
 FOOTER = '''<div style="font-size: 8pt; width: 100%; text-align: center">
 <span class="pageNumber"></span></div>'''
 
