@@ -32,8 +32,9 @@ book: .venv/book-ready
 	@$(BIN)/jupyter-book build . -n -W --keep-going -q
 	@echo "The book is built: open $(CURDIR)/_build/html/index.html"
 
+# Two files at a time; threads of one that wait leave the cores to the other.
 test: .venv/all-ready
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 zip: book
 	@cd _build && rm -rf course course.zip && cp -r html course && \

@@ -93,6 +93,17 @@ def follow_repository(app, config):
                   f'{name}/blob/{commit}/')
 
 
+def find_outdated(app, env, added, changed, removed):
+    """All pages, if their looks changed after they were written."""
+    written = Path(app.outdir, 'objects.inv')
+    looks = [path for folder in ('_static', '_templates', '_ext')
+             for path in Path(app.srcdir, folder).rglob('*')]
+    if written.exists() and any(
+            path.stat().st_mtime > written.stat().st_mtime for path in looks):
+        return sorted(env.found_docs)
+    return []
+
+
 def choose_dark_style(app):
     """Colour code for the dark; the theme comes too late for _config.yml."""
     app.config.pygments_dark_style = 'a11y-high-contrast-dark'
@@ -104,8 +115,8 @@ def trim_page(app, pagename, templatename, context, doctree):
     Each style is loaded once, though theme and extensions add some twice. The
     contents' captions are not called headings, since they have no level.
     """
-    context['furo_navigation_tree'] = context['furo_navigation_tree'].replace(
-        ' role="heading"', '')
+    contents = context['furo_navigation_tree'] or ''  # none: a single page
+    context['furo_navigation_tree'] = contents.replace(' role="heading"', '')
     once = {}
     for style in context['css_files']:
         once.setdefault(style.filename, style)
@@ -144,6 +155,7 @@ def setup(app):
     katex.KATEX_DEFAULT_OPTIONS['throwOnError'] = True
     app.add_config_value('comments_config', {}, '')  # Jupyter Book sets it
     app.connect('config-inited', follow_repository)
+    app.connect('env-get-outdated', find_outdated)
     app.connect('builder-inited', choose_dark_style, priority=400)
     app.connect('doctree-read', mark_boxes)
     app.connect('doctree-resolved', link_terms)

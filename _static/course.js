@@ -21,16 +21,12 @@ document.addEventListener('DOMContentLoaded', () => {
           box => box.click());
     }
   });
-  // What scrolls inside itself can be focused, and so scrolled by arrow keys.
-  // Looked at when it comes near the window, not all at load.
-  const watch = new IntersectionObserver(entries => {
-    for (const {target, isIntersecting} of entries) {
-      if (isIntersecting) {
-        watch.unobserve(target);
-        if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
-      }
-    }
-  }, {rootMargin: '500px'});
-  document.querySelectorAll('pre, .table-wrapper, .math-wrapper, .katex-display'
-  ).forEach(box => watch.observe(box));
 });
+// What scrolls inside itself can be focused, and so scrolled by arrow keys.
+// Looked at when the page has its layout, so that loading is not held up.
+addEventListener('load', () => setTimeout(() => {
+  const wide = [...document.querySelectorAll(
+    'pre, .table-wrapper, .math-wrapper, .katex-display'
+  )].filter(box => box.scrollWidth > box.clientWidth);
+  wide.forEach(box => { box.tabIndex = 0; });
+}));

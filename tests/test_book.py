@@ -42,6 +42,18 @@ def test_every_picture_has_an_alt_text_and_a_size(pages):
             assert re.search(r'width[:=]', tag), f'{name}: {tag}'
 
 
+def test_a_changed_style_is_in_the_next_build(tmp_path):
+    copy_sources(tmp_path)
+    (tmp_path / '_toc.yml').write_text('format: jb-book\nroot: index\n')
+    (tmp_path / 'index.md').write_text('# A page\n')
+    assert build(tmp_path)[0] == 0
+    style = tmp_path / '_static' / 'course.css'
+    style.write_text(style.read_text() + '.a-new-rule {}')
+    assert build(tmp_path)[0] == 0
+    built = tmp_path / '_build' / 'html' / '_static' / 'course.css'
+    assert built.read_text().endswith('.a-new-rule {}')
+
+
 def test_boxes_are_marked(pages):
     html = pages['chapters/7-3-padding-and-stride.html']
     assert '<blockquote class="cost">' in html
