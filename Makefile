@@ -3,7 +3,7 @@
 export PYTHON
 BIN := .venv/bin
 
-.PHONY: help book test zip pdf links refresh full bench screenshot clean
+.PHONY: help book test zip pdf links refresh new full bench screenshot clean
 
 help:
 	@echo 'make book                 build the book and say where to open it'
@@ -12,6 +12,7 @@ help:
 	@echo 'make pdf                  the book as one PDF'
 	@echo 'make links                ask every page that the book links to'
 	@echo 'make refresh CHAPTER=7-2  run a chapter again and store its outputs'
+	@echo 'make new CHAPTER=8-7 TITLE="DenseNet"  begin a chapter'
 	@echo 'make full CHAPTER=7-6     the same with its full training runs'
 	@echo '     ... RUN=resnext      only the runs of one of its networks'
 	@echo '     ... PROCESSES=2      by so many processes, one on each GPU'
@@ -49,6 +50,9 @@ links: .venv/book-ready
 
 refresh: .venv/all-ready
 	@$(BIN)/python tools/refresh.py $(CHAPTER)
+
+new: .venv/all-ready
+	@$(BIN)/python tools/new_chapter.py "$(CHAPTER)" "$(TITLE)"
 
 PROCESSES := 1
 full: .venv/all-ready

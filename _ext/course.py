@@ -113,8 +113,13 @@ def trim_page(app, pagename, templatename, context, doctree):
     """Mend what the theme makes of a page.
 
     Each style is loaded once, though theme and extensions add some twice. The
-    contents' captions are not called headings, since they have no level.
+    contents' captions are not called headings, since they have no level. In
+    code, names and punctuation have no colour of their own and so need no
+    element: a third of a chapter's elements.
     """
+    if 'body' in context:
+        context['body'] = re.sub(r'<span class="(?:n|nn|p|w)">([^<]*)</span>',
+                                 r'\1', context['body'])
     contents = context['furo_navigation_tree'] or ''  # none: a single page
     context['furo_navigation_tree'] = contents.replace(' role="heading"', '')
     once = {}
