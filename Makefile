@@ -3,20 +3,25 @@
 export PYTHON
 BIN := .venv/bin
 
-.PHONY: help book test zip pdf links refresh new full bench screenshot clean
+.PHONY: help book serve test zip pdf links refresh new lab hooks full bench \
+	screenshot colab-test clean
 
 help:
 	@echo 'make book                 build the book and say where to open it'
+	@echo 'make serve                the same in the browser, and again after every change'
 	@echo 'make test                 run all tests, every notebook included'
 	@echo 'make zip                  the book as a folder to read without a network'
 	@echo 'make pdf                  the book as one PDF'
 	@echo 'make links                ask every page that the book links to'
 	@echo 'make refresh CHAPTER=7-2  run a chapter again and store its outputs'
 	@echo 'make new CHAPTER=8-7 TITLE="DenseNet"  begin a chapter'
+	@echo 'make lab                  open the chapters in JupyterLab'
+	@echo 'make hooks                check what is committed, from now on'
 	@echo 'make full CHAPTER=7-6     the same with its full training runs'
 	@echo '     ... RUN=resnext      only the runs of one of its networks'
 	@echo '     ... PROCESSES=2      by so many processes, one on each GPU'
 	@echo 'make bench                speed against d2l, in one run'
+	@echo 'make colab-test           run the chapters as Colab does'
 	@echo 'make screenshot           take the pictures in the README'
 	@echo 'make clean                delete the built book'
 
@@ -29,9 +34,18 @@ help:
 	@tools/setup.sh all
 	@touch $@ .venv/book-ready
 
+.venv/lab-ready: .venv/all-ready requirements-lab.txt
+	@tools/setup.sh lab
+	@touch $@
+
 book: .venv/book-ready
 	@$(BIN)/jupyter-book build . -n -W --keep-going -q
 	@echo "The book is built: open $(CURDIR)/_build/html/index.html"
+
+# What a build leaves out or replaces is not watched.
+serve: .venv/book-ready
+	@$(BIN)/sphinx-autobuild -q -n --ignore '*/.*' --ignore '*/_build/*' \
+		--open-browser -d _build/.doctrees . _build/html $(ARGS)
 
 # Two files at a time; threads of one that wait leave the cores to the other.
 test: .venv/all-ready
@@ -54,6 +68,12 @@ refresh: .venv/all-ready
 new: .venv/all-ready
 	@$(BIN)/python tools/new_chapter.py "$(CHAPTER)" "$(TITLE)"
 
+lab: .venv/lab-ready
+	@$(BIN)/jupyter lab chapters
+
+hooks: .venv/lab-ready
+	@$(BIN)/pre-commit install
+
 PROCESSES := 1
 full: .venv/all-ready
 ifeq ($(PROCESSES),1)
@@ -65,6 +85,9 @@ endif
 
 bench: .venv/all-ready
 	@$(BIN)/python tools/bench.py
+
+colab-test: .venv/all-ready
+	@$(BIN)/python tools/try_colab.py $(CHAPTER)
 
 screenshot: book .venv/all-ready
 	@$(BIN)/python tools/screenshot.py

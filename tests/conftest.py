@@ -23,7 +23,7 @@ def definitions(number):
     Only they are executed, so a chapter's code is tested where it lives.
     """
     notebook = nbformat.read(find_chapter(number), as_version=4)
-    tree = ast.parse('\n'.join(cell.source for cell in notebook.cells
+    tree = ast.parse('\n'.join(cell.source for cell in notebook.cells[1:]
                                if cell.cell_type == 'code'))
     tree.body = [node for node in tree.body if isinstance(node, (
         ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef))]

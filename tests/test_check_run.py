@@ -86,9 +86,9 @@ def test_nothing_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize('change', [
-    lambda nb: nb.cells[1].update(source=nb.cells[1].source + '\nimport os'),
-    lambda nb: nb.cells[0].update(source=nb.cells[0].source + '<script>'),
-    lambda nb: nb.cells.pop(), lambda nb: nb.cells[3].metadata.update(tags=[]),
+    lambda nb: nb.cells[2].update(source=nb.cells[2].source + '\nimport os'),
+    lambda nb: nb.cells[1].update(source=nb.cells[1].source + '<script>'),
+    lambda nb: nb.cells.pop(), lambda nb: nb.cells[4].metadata.update(tags=[]),
     lambda nb: nb.metadata.update(widgets={})])
 def test_another_source_is_refused(artifact, change):
     edit_notebook(artifact, change)
@@ -97,7 +97,7 @@ def test_another_source_is_refused(artifact, change):
 
 
 def test_an_output_that_is_a_program_is_refused(artifact):
-    edit_notebook(artifact, lambda nb: nb.cells[1].outputs.append(
+    edit_notebook(artifact, lambda nb: nb.cells[2].outputs.append(
         nbformat.v4.new_output('display_data', {
             'text/html': '<script>alert(1)</script>'})))
     assert 'shows text/html, but only text and PNG' in faults(artifact)

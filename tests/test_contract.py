@@ -9,6 +9,7 @@ from nbformat import v4
 from conftest import ROOT
 from contract import AWAITED, faults
 from helpers.records import describe_run
+from refresh import first_cell, refresh
 
 RUN = {'device': 'some CPU', 'precision': 'fp32', 'seconds': 31.4,
        'peak_memory_mb': 900,
@@ -29,13 +30,13 @@ def png(size=100):
 def a_chapter():
     """A notebook without a fault: text, a result, a figure, a full run."""
     return v4.new_notebook(cells=[
-        *map(v4.new_markdown_cell, TEXT),
-        v4.new_code_cell('1 + 1', execution_count=1, outputs=[
+        first_cell(1), *map(v4.new_markdown_cell, TEXT),
+        v4.new_code_cell('1 + 1', execution_count=2, outputs=[
             v4.new_output('execute_result', {'text/plain': '2'},
-                          execution_count=1)]),
-        v4.new_code_cell('show()', execution_count=2, metadata=ALT,
+                          execution_count=2)]),
+        v4.new_code_cell('show()', execution_count=3, metadata=ALT,
                          outputs=[png()]),
-        v4.new_code_cell('train()', execution_count=3, metadata={
+        v4.new_code_cell('train()', execution_count=4, metadata={
             **ALT, 'tags': ['full-run', 'nbval-ignore-output']}, outputs=[
                 png(), v4.new_output('stream', name='stdout', text=(
                     describe_run(RUN, 60000) + '\n'))])])
@@ -70,51 +71,56 @@ def set_tags(cell, *tags):
 def set_run(mode='Full', **changes):
     last = {**RUN['epochs'][-1], **changes}
     line = describe_run({**RUN, 'epochs': [last]}, 60000, mode)
-    return set_output(7, v4.new_output('stream', name='stdout', text=line))
+    return set_output(8, v4.new_output('stream', name='stdout', text=line))
 
 
 BROKEN = {
-    'not numbered': (lambda nb: nb.cells[5].update(execution_count=None),
-                     'cell 5: is numbered None and should be 1'),
-    'out of order': (lambda nb: nb.cells[6].update(execution_count=9),
-                     'cell 6: is numbered 9 and should be 2'),
-    'unknown tag': (set_tags(5, 'nbval-skip'), 'cell 5: has the tag nbval-s'),
-    'error allowed': (set_tags(5, 'raises-exception'), 'raises-exception'),
-    'ignored': (set_tags(5, 'nbval-ignore-output'), 'but not both'),
-    'training is checked': (set_tags(7, 'full-run'), 'but not both'),
-    'time is checked': (set_tags(5, 'timing'), 'but not both'),
-    'training and time': (set_tags(7, 'full-run', 'timing',
+    'no cell for Colab': (lambda nb: nb.cells.pop(0),
+                          'cell 0: is not the cell with which every chapter'),
+    'its own fetching': (set_source(0, '%pip install d2l'),
+                         'cell 0: is not the cell with which'),
+    'the cell is shown': (set_tags(0), 'cell 0: is not the cell with which'),
+    'not numbered': (lambda nb: nb.cells[6].update(execution_count=None),
+                     'cell 6: is numbered None and should be 2'),
+    'out of order': (lambda nb: nb.cells[7].update(execution_count=9),
+                     'cell 7: is numbered 9 and should be 3'),
+    'unknown tag': (set_tags(6, 'nbval-skip'), 'cell 6: has the tag nbval-s'),
+    'error allowed': (set_tags(6, 'raises-exception'), 'raises-exception'),
+    'ignored': (set_tags(6, 'nbval-ignore-output'), 'but not both'),
+    'training is checked': (set_tags(8, 'full-run'), 'but not both'),
+    'time is checked': (set_tags(6, 'timing'), 'but not both'),
+    'training and time': (set_tags(8, 'full-run', 'timing',
                                    'nbval-ignore-output'), 'but not both'),
-    'an error': (set_output(5, v4.new_output(
+    'an error': (set_output(6, v4.new_output(
         'error', ename='KeyError', evalue='x')), 'ends in KeyError'),
-    'stderr': (set_output(5, v4.new_output(
+    'stderr': (set_output(6, v4.new_output(
         'stream', name='stderr', text='UserWarning: old')), 'to stderr'),
-    'path in source': (set_source(5, 'open("/home/someone/a.txt")'),
-                       'cell 5: holds a path of one machine'),
-    'path in text': (set_source(2, '## Summary\n\nIn C:\\data'),
-                     'cell 2: holds a path'),
-    'path printed': (set_output(5, v4.new_output(
+    'path in source': (set_source(6, 'open("/home/someone/a.txt")'),
+                       'cell 6: holds a path of one machine'),
+    'path in text': (set_source(3, '## Summary\n\nIn C:\\data'),
+                     'cell 3: holds a path'),
+    'path printed': (set_output(6, v4.new_output(
         'stream', text='saved in /tmp/run-1\n')), 'prints a path'),
-    'no alt text': (lambda nb: nb.cells[6].metadata.pop('mystnb'),
-                    'cell 6: shows a figure without an alt text'),
-    'no size': (lambda nb: nb.cells[6].outputs[0].metadata.clear(),
+    'no alt text': (lambda nb: nb.cells[7].metadata.pop('mystnb'),
+                    'cell 7: shows a figure without an alt text'),
+    'no size': (lambda nb: nb.cells[7].outputs[0].metadata.clear(),
                 'unknown size'),
-    'heavy figure': (set_output(6, png(70_000)), 'figure of 70 kB'),
-    'picture without alt': (set_source(1, '## A section\n\n![](a.png)'),
+    'heavy figure': (set_output(7, png(70_000)), 'figure of 70 kB'),
+    'picture without alt': (set_source(2, '## A section\n\n![](a.png)'),
                             'picture without alt'),
-    'long cell': (set_source(5, '\n'.join('1' * 30)), '30 lines long'),
-    'long line': (set_source(5, 'x = "' + 'a' * 80 + '"'), 'over 78'),
-    'no title': (set_source(0, TEXT[0][2:]), 'must begin with a title'),
-    'other title': (set_source(0, TEXT[0].replace('9.9', '9.8')),
+    'long cell': (set_source(6, '\n'.join('1' * 30)), '30 lines long'),
+    'long line': (set_source(6, 'x = "' + 'a' * 80 + '"'), 'over 78'),
+    'no title': (set_source(1, TEXT[0][2:]), 'must begin with a title'),
+    'other title': (set_source(1, TEXT[0].replace('9.9', '9.8')),
                     'not with "# 9.8 A title"'),
-    'no cost': (set_source(0, TEXT[0].replace('Cost', 'Price')),
+    'no cost': (set_source(1, TEXT[0].replace('Cost', 'Price')),
                 'has no "> **Cost.**"'),
-    'no summary': (set_source(2, '## The end'), 'has no "## Summary"'),
-    'headings jump': (set_source(1, '## A section\n\n#### Deep'),
+    'no summary': (set_source(3, '## The end'), 'has no "## Summary"'),
+    'headings jump': (set_source(2, '## A section\n\n#### Deep'),
                       'jumps from a heading of level 2 to one of level 4'),
-    'second title': (set_source(1, '# Again'), 'level 1 to one of level 1'),
+    'second title': (set_source(2, '# Again'), 'level 1 to one of level 1'),
     'quick run stored': (set_run('Quick'), 'must hold the output of a full'),
-    'nothing stored': (lambda nb: nb.cells[7].update(outputs=[]),
+    'nothing stored': (lambda nb: nb.cells[8].update(outputs=[]),
                        'must hold the output of a full run'),
     'figure altered': (set_run(val_acc=0.8409), 'that no record in results/')}
 
@@ -131,7 +137,7 @@ def test_each_fault_is_found_and_said(tmp_path, fault):
 
 def test_a_cell_that_measures_time_may_be_ignored(tmp_path):
     notebook = a_chapter()
-    set_tags(5, 'timing', 'nbval-ignore-output')(notebook)
+    set_tags(6, 'timing', 'nbval-ignore-output')(notebook)
     assert check(tmp_path, notebook) == []
 
 
@@ -143,8 +149,8 @@ def test_a_full_run_that_is_awaited_may_be_quick_until_it_is_made(
     set_run('Quick')(notebook)
     assert check(tmp_path, notebook) == []
     notebook.cells.append(v4.new_code_cell(
-        'train()', execution_count=4, metadata=notebook.cells[7].metadata,
-        outputs=notebook.cells[7].outputs))
+        'train()', execution_count=5, metadata=notebook.cells[8].metadata,
+        outputs=notebook.cells[8].outputs))
     assert 'must hold the output of a full' in check(tmp_path, notebook)[0]
 
 
@@ -178,53 +184,51 @@ def test_every_chapter_is_in_the_table_of_contents():
 
 def test_refresh_keeps_full_runs_and_writes_nothing_when_a_cell_fails(
         tmp_path, monkeypatch):
-    from refresh import refresh
     path = tmp_path / '9-9-a-title.ipynb'
     notebook = a_chapter()
-    notebook.cells[6].source = 'print("a"); print("b")'
-    notebook.cells[7].source = 'print("another output")'
+    notebook.cells[7].source = 'print("a"); print("b")'
+    notebook.cells[8].source = 'print("another output")'
     nbformat.write(notebook, path)
     refresh(path)
     after = nbformat.read(path, as_version=4)
-    assert after.cells[6].outputs[0].text == 'a\nb\n'
-    assert after.cells[7].outputs == notebook.cells[7].outputs
+    assert after.cells[7].outputs[0].text == 'a\nb\n'
+    assert after.cells[8].outputs == notebook.cells[8].outputs
     written = path.read_bytes()
     refresh(path)
     assert path.read_bytes() == written
     refresh(path, full=True)
     again = nbformat.read(path, as_version=4)
-    assert again.cells[7].outputs[0].text == 'another output\n'
+    assert again.cells[8].outputs[0].text == 'another output\n'
     monkeypatch.setenv('RANK', '1')  # of several processes, not the first
-    again.cells[6].source = 'print("c")'
+    again.cells[7].source = 'print("c")'
     nbformat.write(again, path)
     refresh(path)
-    assert nbformat.read(path, as_version=4).cells[6].outputs[0].text == (
+    assert nbformat.read(path, as_version=4).cells[7].outputs[0].text == (
         'a\nb\n')
-    again.cells[6].source = '1 / 0'
+    again.cells[7].source = '1 / 0'
     nbformat.write(again, path)
     broken = path.read_bytes()
-    with pytest.raises(SystemExit, match='cell 6 failed with ZeroDivision'):
+    with pytest.raises(SystemExit, match='cell 7 failed with ZeroDivision'):
         refresh(path)
     assert path.read_bytes() == broken
 
 
 def test_one_network_of_a_chapter_trains_while_the_others_keep_theirs(
         tmp_path):
-    from refresh import refresh
     path = tmp_path / '9-9-a-title.ipynb'
     notebook = a_chapter()
-    notebook.cells[5].source = 'import os'
-    notebook.cells[6].source = 'print(os.environ["COURSE_RUN"])'
-    notebook.cells[7].source = 'print("a", os.environ["COURSE_RUN"])'
+    notebook.cells[6].source = 'import os'
+    notebook.cells[7].source = 'print(os.environ["COURSE_RUN"])'
+    notebook.cells[8].source = 'print("a", os.environ["COURSE_RUN"])'
     notebook.cells.append(v4.new_code_cell(
-        "print('b', os.environ['COURSE_RUN'])", execution_count=4,
-        metadata=notebook.cells[7].metadata,
-        outputs=notebook.cells[7].outputs))
+        "print('b', os.environ['COURSE_RUN'])", execution_count=5,
+        metadata=notebook.cells[8].metadata,
+        outputs=notebook.cells[8].outputs))
     nbformat.write(notebook, path)
     refresh(path, full=True, run='b')
     after = nbformat.read(path, as_version=4)
-    assert after.cells[6].outputs[0].text == 'quick\n'
-    assert after.cells[7].outputs == notebook.cells[7].outputs
-    assert after.cells[8].outputs[0].text == 'b full\n'
+    assert after.cells[7].outputs[0].text == 'quick\n'
+    assert after.cells[8].outputs == notebook.cells[8].outputs
+    assert after.cells[9].outputs[0].text == 'b full\n'
     with pytest.raises(SystemExit, match="no full-run cell that names 'c'"):
         refresh(path, full=True, run='c')

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import nbformat
 
+from colab import FIRST_CELL, METADATA
 from helpers.records import describe_run
 
 ROOT = Path(__file__).parent.parent
@@ -38,7 +39,7 @@ def faults(path, results=ROOT / 'results'):
     lines = _recorded_lines(path.stem, results)
     count = awaited = 0
     for number, cell in enumerate(notebook.cells):
-        some = list(_of_source(cell))
+        some = list(_of_source(cell) if number else _of_first(cell))
         if cell.cell_type == 'code':
             count += 1
             some += _of_code(cell, count)
@@ -56,16 +57,22 @@ def faults(path, results=ROOT / 'results'):
     return found
 
 
+def _of_first(cell):
+    if cell.source != FIRST_CELL or cell.metadata != METADATA:
+        yield ('is not the cell with which every chapter begins, for Colab: '
+               'run make refresh.')
+
+
 def _of_text(path, notebook):
     number = re.match(r'(\d)-(\d)-[a-z0-9-]+$', path.stem)
-    first = notebook.cells[0].source.split('\n')[0] if notebook.cells else ''
+    text = '\n'.join(cell.source for cell in notebook.cells
+                     if cell.cell_type == 'markdown')
+    first = text.split('\n')[0]
     if not number:
         yield 'is not named like 7-2-convolutions-for-images: rename it.'
     elif not first.startswith(f'# {number[1]}.{number[2]} '):
         yield (f'must begin with a title such as "# {number[1]}.{number[2]} '
                f'Title", not with "{first}".')
-    text = '\n'.join(cell.source for cell in notebook.cells
-                     if cell.cell_type == 'markdown')
     for part in REQUIRED:
         if part not in text:
             yield f'has no "{part}": every chapter has one, write it.'

@@ -19,8 +19,10 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
+from colab import FIRST_CELL, METADATA
+
 CHAPTERS = Path(__file__).parent.parent / 'chapters'
-KEPT_METADATA = {'tags', 'mystnb'}
+KEPT_METADATA = {'tags', 'mystnb', 'cellView'}
 
 
 def find_chapters(name=None):
@@ -35,6 +37,13 @@ def find_chapters(name=None):
     return paths
 
 
+def first_cell(execution_count=None):
+    """The cell with which every chapter begins, for Colab."""
+    return nbformat.v4.new_code_cell(
+        FIRST_CELL, metadata=METADATA, id='colab',
+        execution_count=execution_count)
+
+
 def refresh(path, full=False, run=''):
     """Execute one notebook and write it with its outputs and no noise.
 
@@ -42,6 +51,9 @@ def refresh(path, full=False, run=''):
     all) train in full; the others keep their outputs.
     """
     notebook = nbformat.read(path, as_version=4)
+    notebook.cells = [first_cell()] + [
+        cell for cell in notebook.cells
+        if 'remove-cell' not in cell.metadata.get('tags', ())]
     trains = {cell.id for cell in notebook.cells
               if full and 'full-run' in cell.metadata.get('tags', ())
               and (not run or f"'{run}'" in cell.source)}

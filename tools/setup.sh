@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make .venv hold what one target needs: "book" (no torch) or "all".
+# Make .venv hold what one target needs: "book" (no torch), "all" or "lab".
 fail() {
     echo "$1" >&2
     exit 1
@@ -45,5 +45,9 @@ all)
     install -r requirements.txt
     install --no-deps -r requirements-no-deps.txt
     install --no-deps --no-build-isolation -e .
+    ;;
+lab)
+    echo 'Installing JupyterLab (a minute)...'
+    install -r requirements-lab.txt
     ;;
 esac

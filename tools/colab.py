@@ -1,0 +1,67 @@
+"""The first cell of every chapter, and chapters as Colab opens them.
+
+    python tools/colab.py owner/name COMMIT
+
+tells the chapters, in place, from where Colab shall fetch the helpers, and
+lets their links to each other open in Colab. Only the copies on the branch
+`colab` are told so, which is made when the book is published.
+"""
+import json
+import re
+import sys
+from pathlib import Path
+
+BRANCH = 'colab'
+FIRST_CELL = """\
+# @title Colab: fetch what this chapter needs. Elsewhere this does nothing.
+import importlib.util
+import sys
+
+REPOSITORY = COMMIT = ''  # the copies that the book's button opens know them
+if 'google.colab' in sys.modules and not importlib.util.find_spec('helpers'):
+    if not REPOSITORY:
+        raise RuntimeError('This copy does not say where its helpers are: '
+                           'open the chapter with the button of the book.')
+    source = f'git+https://github.com/{REPOSITORY}@{COMMIT}'
+    %pip install -q --no-deps d2l==1.0.3 {source}"""
+METADATA = {'cellView': 'form', 'tags': ['remove-cell']}
+
+
+def address(repository):
+    """Where Colab opens the files of a repository's branch `colab`."""
+    return (f'https://colab.research.google.com/github/{repository}/blob/'
+            f'{BRANCH}/')
+
+
+def prepare(notebook, repository, commit):
+    """Make a chapter, as JSON holds it, one that runs in Colab.
+
+    Raises SystemExit if the repository is no 'owner/name', the commit no
+    40 hexadecimal digits, or the first cell not FIRST_CELL.
+    """
+    if not re.fullmatch(r'[\w.-]+/[\w.-]+', repository):
+        sys.exit(f'"{repository}" is no repository: say owner/name.')
+    if not re.fullmatch(r'[0-9a-f]{40}', commit):
+        sys.exit(f'"{commit}" is no commit: say all its 40 digits.')
+    first, *others = notebook['cells']
+    if ''.join(first['source']) != FIRST_CELL:
+        sys.exit('A chapter does not begin with the cell for Colab: run make '
+                 'refresh.')
+    first['source'] = re.sub(
+        r"REPOSITORY = COMMIT = '' .*",
+        f"REPOSITORY = '{repository}'\nCOMMIT = '{commit}'", FIRST_CELL)
+    for cell in others:
+        if cell['cell_type'] == 'markdown':
+            cell['source'] = re.sub(
+                r'\]\((\d-\d+-[\w-]+\.ipynb)',
+                rf']({address(repository)}chapters/\1',
+                ''.join(cell['source']))
+
+
+if __name__ == '__main__':
+    repository, commit = (sys.argv[1:] + ['', ''])[:2]
+    for path in sorted(Path('chapters').glob('*.ipynb')):
+        notebook = json.loads(path.read_text())
+        prepare(notebook, repository, commit)
+        path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False)
+                        + '\n')
