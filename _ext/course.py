@@ -52,7 +52,7 @@ def _link(app, docname, target, anchor, words):
 
 
 def find_repository(folder, environment=os.environ):
-    """Where the book is built: ('owner/name', branch, commit), or None.
+    """Where the book is built: ('owner/name', branch), or None.
 
     GitHub's runners say it in the environment; elsewhere git knows, if the
     remote `origin` is on GitHub.
@@ -65,18 +65,18 @@ def find_repository(folder, environment=os.environ):
         # A pull request is built from a merge that has no branch of its own.
         return (environment['GITHUB_REPOSITORY'],
                 environment.get('GITHUB_BASE_REF')
-                or environment['GITHUB_REF_NAME'], environment['GITHUB_SHA'])
+                or environment['GITHUB_REF_NAME'])
     name = re.search(r'github\.com[:/]([\w.-]+/[\w.-]+?)(\.git)?/?$',
                      git('config', 'remote.origin.url'))
-    return name and (name[1], git('branch', '--show-current') or 'main',
-                     git('rev-parse', 'HEAD'))
+    return name and (name[1], git('branch', '--show-current') or 'main')
 
 
 def follow_repository(app, config):
     """Let the site's own address and its links follow the repository.
 
     `$SITE_URL` is where the book will be read; without it the pages name no
-    address, and there is no sitemap.
+    address, and there is no sitemap. Colab opens the copies of the chapters
+    that tools/colab.py prepared when the book was published.
     """
     url = os.environ.get('SITE_URL', '')
     if url:
@@ -86,11 +86,11 @@ def follow_repository(app, config):
     config.notfound_urls_prefix = urlsplit(url).path.rstrip('/') + '/'
     found = find_repository(app.srcdir)
     if found:
-        name, branch, commit = found
+        name, branch = found
         config.html_context.update(
             edit=f'https://github.com/{name}/edit/{branch}/',
             colab='https://colab.research.google.com/github/'
-                  f'{name}/blob/{commit}/')
+                  f'{name}/blob/colab/')
 
 
 def find_outdated(app, env, added, changed, removed):

@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 
+import colab
 from conftest import ROOT, build, copy_sources
 
 
@@ -63,6 +64,8 @@ def test_boxes_are_marked(pages):
 @pytest.mark.parametrize('mistake,message', [
     (r'$\frac{1}{2$', 'KaTeX parse error'),
     ('[a chapter](7-9-nothing.ipynb)', 'cross-reference target not found'),
+    ('[a section](#nowhere)', "cross-reference target not found: 'nowhere'"),
+    ('{term}`a word`', "term not in glossary: 'a word'"),
     ('![A boot on a table](nothing.png)', 'image file not readable')])
 def test_a_mistake_in_a_page_fails_the_build(tmp_path, mistake, message):
     copy_sources(tmp_path)
@@ -70,6 +73,14 @@ def test_a_mistake_in_a_page_fails_the_build(tmp_path, mistake, message):
     (tmp_path / 'index.md').write_text(f'# A page\n\n{mistake}\n')
     status, log = build(tmp_path)
     assert status != 0 and message in log
+
+
+def test_a_dead_link_is_found_when_links_are_asked(tmp_path):
+    copy_sources(tmp_path)
+    (tmp_path / '_toc.yml').write_text('format: jb-book\nroot: index\n')
+    (tmp_path / 'index.md').write_text('# A\n\n[b](http://127.0.0.1:9/b)\n')
+    status, log = build(tmp_path, 'linkcheck')
+    assert status != 0 and 'broken link: http://127.0.0.1:9/b' in log
 
 
 def test_the_renderer_is_started_until_it_answers(tmp_path):
@@ -96,21 +107,18 @@ def test_links_follow_the_remote(tmp_path, remote):
     for command in ('init -q -b draft', 'commit -q --allow-empty -m first',
                     f'remote add origin {remote}'):
         subprocess.run([*git, *command.split()], check=True)
-    name, branch, commit = find_repository(tmp_path, {})
-    assert (name, branch) == ('someone/a-course', 'draft')
-    assert len(commit) == 40
+    assert find_repository(tmp_path, {}) == ('someone/a-course', 'draft')
     assert find_repository(tmp_path, {
         'GITHUB_REPOSITORY': 'fork/a-course', 'GITHUB_REF_NAME': '7/merge',
-        'GITHUB_BASE_REF': 'main', 'GITHUB_SHA': 'abc'}) == (
-            'fork/a-course', 'main', 'abc')
+        'GITHUB_BASE_REF': 'main'}) == ('fork/a-course', 'main')
 
 
 def test_a_published_book_knows_its_address(tmp_path, monkeypatch):
     copy_sources(tmp_path)
     for name, value in (('SITE_URL', 'https://someone.github.io/a-course'),
                         ('GITHUB_REPOSITORY', 'someone/a-course'),
-                        ('GITHUB_REF_NAME', 'main'), ('GITHUB_BASE_REF', ''),
-                        ('GITHUB_SHA', 'abc')):
+                        ('GITHUB_REF_NAME', 'main'),
+                        ('GITHUB_BASE_REF', '')):
         monkeypatch.setenv(name, value)
     status, log = build(tmp_path)
     assert status == 0, log
@@ -120,8 +128,8 @@ def test_a_published_book_knows_its_address(tmp_path, monkeypatch):
     for text in (
             f'<link rel="canonical" href="{at}/chapters/7-6-lenet.html">',
             f'<meta property="og:image" content="{at}/_static/card.png" />',
-            'href="https://colab.research.google.com/github/someone/a-course/'
-            'blob/abc/chapters/7-6-lenet.ipynb"',
+            f'href="{colab.address("someone/a-course")}chapters/'
+            '7-6-lenet.ipynb"',
             'href="https://github.com/someone/a-course/edit/main/chapters/'
             '7-6-lenet.ipynb"'):
         assert text in page, text

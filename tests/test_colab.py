@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
-from try_colab import run_chapter, serve_repository, write_kernel
 
 from colab import FIRST_CELL, prepare
 from conftest import ROOT, find_chapter
+from try_colab import run_chapter, serve_repository, write_kernel
 
 COMMIT = '0123456789' * 4
 CHAPTERS = sorted((ROOT / 'chapters').glob('*.ipynb'))

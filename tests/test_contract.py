@@ -213,6 +213,39 @@ def test_refresh_keeps_full_runs_and_writes_nothing_when_a_cell_fails(
     assert path.read_bytes() == broken
 
 
+def test_what_editors_save_keeps_the_contract_after_a_refresh(
+        tmp_path, capsys):
+    """JupyterLab's and VS Code's notes in a notebook, and stale outputs."""
+    path = tmp_path / '9-9-a-title.ipynb'
+    notebook = a_chapter()
+    notebook.metadata = {
+        'kernelspec': {'display_name': '.venv (3.13.1)', 'language': 'python',
+                       'name': 'python3'},
+        'language_info': {'name': 'python', 'version': '3.13.1'},
+        'widgets': {}, 'vscode': {'interpreter': {'hash': '31f2'}}}
+    notebook.cells[6].metadata = {
+        'execution': {'iopub.status.busy': '2026-11-24T10:00:00'},
+        'scrolled': True, 'trusted': True, 'vscode': {'languageId': 'python'}}
+    notebook.cells[6].update(execution_count=17, source='1 + 2')
+    notebook.cells[7].source = (
+        'import base64\nfrom IPython.display import Image\nImage('
+        f'base64.b64decode("{notebook.cells[7].outputs[0].data["image/png"]}")'
+        ', width=1, height=1)')
+    notebook.cells[8].source = 'pass'
+    del notebook.cells[0]
+    nbformat.write(notebook, path)
+    refresh(path)
+    after = nbformat.read(path, as_version=4)
+    assert [fault for fault in faults(path, tmp_path)
+            if 'no record' not in fault and 'over 78' not in fault] == []
+    assert after.cells[0] == first_cell(1)
+    assert not after.cells[6].metadata and 'vscode' not in after.metadata
+    told = capsys.readouterr().out
+    assert '-  2\n+  3\n' in told, told
+    refresh(path)
+    assert capsys.readouterr().out == ''
+
+
 def test_one_network_of_a_chapter_trains_while_the_others_keep_theirs(
         tmp_path):
     path = tmp_path / '9-9-a-title.ipynb'

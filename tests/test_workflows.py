@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from colab import BRANCH
 from conftest import ROOT
 
 WORKFLOWS = sorted((ROOT / '.github' / 'workflows').glob('*.yml'))
@@ -62,3 +63,17 @@ def test_ci_runs_the_command_of_the_readme():
     job = load('ci.yml')['jobs']['test']
     assert 'make test' in [step.get('run') for step in job['steps']]
     assert 'make test ' in (ROOT / 'README.md').read_text()
+
+
+def test_every_week_the_chapters_run_as_in_colab():
+    steps = load('weekly.yml')['jobs']['colab']['steps']
+    assert steps[-1]['run'] == 'make colab-test'
+
+
+def test_colab_opens_chapters_of_the_published_commit():
+    job = load('pages.yml')['jobs']['colab']
+    assert job['needs'] == 'publish'
+    commands = '\n'.join(step.get('run', '') for step in job['steps'])
+    assert ('python3 tools/colab.py "$GITHUB_REPOSITORY" "$GITHUB_SHA"'
+            in commands)
+    assert f'git push --force origin {BRANCH}' in commands

@@ -5,19 +5,23 @@
     python tools/refresh.py --full 7-6 with its full training runs
     python tools/refresh.py --full 8-6 resnext  with that network's alone
 
-In quick mode the cells tagged full-run keep the full run that they show. When
-a cell fails, nothing is written. Under torchrun every process executes the
-chapter, its trainers train together, and the first process writes.
+In quick mode the cells tagged full-run keep the full run that they show. What
+changed is printed. When a cell fails, nothing is written. Under torchrun every
+process executes the chapter, its trainers train together, and the first
+process writes.
 """
 import argparse
+import copy
 import os
 import sys
 import time
 from pathlib import Path
 
+import nbdime
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from nbdime.prettyprint import PrettyPrintConfig, pretty_print_diff
 
 from colab import FIRST_CELL, METADATA
 
@@ -51,6 +55,7 @@ def refresh(path, full=False, run=''):
     all) train in full; the others keep their outputs.
     """
     notebook = nbformat.read(path, as_version=4)
+    before = copy.deepcopy(notebook)
     notebook.cells = [first_cell()] + [
         cell for cell in notebook.cells
         if 'remove-cell' not in cell.metadata.get('tags', ())]
@@ -92,6 +97,17 @@ def refresh(path, full=False, run=''):
     partial = path.with_suffix('.partial')
     nbformat.write(notebook, partial)
     os.replace(partial, path)
+    show_changes(before, notebook)
+
+
+def show_changes(before, after):
+    """Print which outputs of a notebook are others than before."""
+    config = PrettyPrintConfig(
+        include=argparse.Namespace(metadata=False, id=False, details=False),
+        out=sys.stdout, use_git=False, use_diff=False,
+        use_color=sys.stdout.isatty())
+    pretty_print_diff(before, nbdime.diff_notebooks(before, after), '',
+                      config)
 
 
 def _merged(outputs):

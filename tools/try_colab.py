@@ -95,9 +95,11 @@ def colab_python():
             sys.exit('Colab has Python 3.13 and there is none here: install '
                      'it, or say where it is with COLAB_PYTHON=...')
         run(newest, '-m', 'venv', python.parent.parent)
-    requirements = ROOT / 'requirements-colab.txt'
-    install = [python, '-m', 'pip', '--disable-pip-version-check']
-    run(*install, 'install', '-q', '-r', requirements)
+    install = (['uv', 'pip', 'install', '-q', '--python', python]
+               if os.environ.get('UV_TORCH_BACKEND') else
+               [python, '-m', 'pip', '--disable-pip-version-check', 'install',
+                '-q'])  # as tools/setup.sh does
+    run(*install, '-r', ROOT / 'requirements-colab.txt')
     return python
 
 

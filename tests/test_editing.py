@@ -1,0 +1,115 @@
+"""What an editor meets: stale outputs, and the book that is served."""
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import v4
+
+from conftest import ROOT, copy_sources
+
+HELPED = ('from torch import nn\n'
+          'from helpers import count_parameters\n'
+          'count_parameters(nn.Linear(2, 3))')
+
+
+def write_chapter(folder, name, source, shown):
+    """A notebook with one cell and the result that it stores."""
+    cell = v4.new_code_cell(source, execution_count=1, outputs=[
+        v4.new_output('execute_result', {'text/plain': shown},
+                      execution_count=1)])
+    nbformat.write(v4.new_notebook(cells=[cell]), folder / f'{name}.ipynb')
+
+
+def run_chapters(course):
+    """The exit status of the tests of all chapters, and what is said."""
+    process = subprocess.run(
+        [sys.executable, '-m', 'pytest', 'chapters'], cwd=course, text=True,
+        capture_output=True, env={**os.environ, 'PYTHONPATH': str(course)})
+    return process.returncode, process.stdout
+
+
+def test_outputs_that_became_stale_are_found_and_it_is_said_what_to_do(
+        tmp_path):
+    for name in 'conftest.py', 'pyproject.toml':
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / 'helpers', tmp_path / 'helpers')
+    chapters = tmp_path / 'chapters'
+    chapters.mkdir()
+    write_chapter(chapters, '9-1-edited', '1 + 1', '2')
+    write_chapter(chapters, '9-2-helped', HELPED, '9')
+    status, told = run_chapters(tmp_path)
+    assert status == 0 and '2 passed' in told, told
+    # A cell is changed and not run again; a helper is.
+    write_chapter(chapters, '9-1-edited', '1 + 2', '2')
+    helper = tmp_path / 'helpers' / 'measure.py'
+    helper.write_text(helper.read_text().replace(
+        'sum(p.numel()', '1 + sum(p.numel()'))
+    status, told = run_chapters(tmp_path)
+    assert status == 1 and '2 failed' in told, told
+    for name, number in ('9-1-edited', '9-1'), ('9-2-helped', '9-2'):
+        assert f'{name}.ipynb prints something else than it stores' in told
+        assert f'run make refresh CHAPTER={number} and look' in told
+
+
+@pytest.fixture
+def served(tmp_path):
+    """A copy of the book as `make serve` serves it: its folder and address."""
+    copy_sources(tmp_path)
+    shutil.copy(ROOT / 'conf.py', tmp_path)
+    commands = subprocess.run(
+        ['make', '-n', 'serve', 'ARGS=--port 0',
+         f'BIN={Path(sys.executable).parent}'], cwd=ROOT, text=True,
+        capture_output=True, check=True).stdout.replace('\\\n', '')
+    command = shlex.split(commands[commands.rindex('sphinx-autobuild'):])
+    command.remove('--open-browser')
+    command[0] = Path(sys.executable).parent / command[0]
+    log = open(tmp_path / 'log.txt', 'w+')
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log,
+                               env={**os.environ, 'PYTHONUNBUFFERED': '1'})
+    try:
+        yield tmp_path, wait_for(lambda: re.search(
+            r'http://[\d.]+:\d+', (tmp_path / 'log.txt').read_text()))[0]
+    finally:
+        process.terminate()
+        process.wait(30)
+        log.close()
+
+
+def wait_for(find, seconds=120):
+    """What `find` gives as soon as it is there; how long decides nothing."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            found = find()
+        except OSError:
+            found = None
+        if found:
+            return found
+        time.sleep(0.1)
+    raise TimeoutError(f'{find} found nothing in {seconds} s.')
+
+
+def test_what_is_saved_is_served(served):
+    folder, address = served
+
+    def read(page):
+        with urllib.request.urlopen(f'{address}/{page}', timeout=10) as answer:
+            return answer.read().decode()
+    assert 'websocket' in wait_for(lambda: read('index.html')).lower()
+    path = next((folder / 'chapters').glob('7-3-*.ipynb'))
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[1].source += '\n\nA sentence that was not there before.'
+    nbformat.write(notebook, path)
+    page = f'chapters/{path.stem}.html'
+    wait_for(lambda: 'A sentence that was not there' in read(page))
+    page = folder / 'glossary.md'
+    page.write_text(page.read_text() + '\n\nAnother new sentence.\n')
+    wait_for(lambda: 'Another new sentence.' in read('glossary.html'))
