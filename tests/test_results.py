@@ -41,17 +41,49 @@ def test_weights_are_those_that_the_record_names():
     assert hashlib.sha256(weights).hexdigest() == named[-1]
 
 
-@pytest.mark.parametrize('name,network', [
-    ('lenet', 'LeNet, 7.6, five seeds'), ('resnext', 'ResNeXt, 8.6')])
-def test_the_readme_tells_what_the_records_say(name, network):
+VGG = (9 * 16 + 16 + (9 * 16 + 1) * 32 + (9 * 32 + 1) * 64
+       + (9 * 64 + 1) * 64 + (9 * 64 + 1) * 128 + 3 * (9 * 128 + 1) * 128
+       + (128 * 49 + 1) * 4096 + 4097 * 4096 + 4097 * 10)
+STEM, HEAD, WIDTHS = 50 * 64 + 2 * 64, 513 * 10, (64, 128, 256, 512)
+# Convolutions with biases, two numbers a channel for each normalization;
+# where a stage is wider than the one before, a 1x1 convolution on the way.
+RESNET_18 = STEM + HEAD + sum(
+    (9 * i + 1) * c + 3 * (9 * c + 1) * c + 4 * 2 * c + (i != c) * (i + 1) * c
+    for i, c in zip((64, *WIDTHS), WIDTHS))
+# Half the channels between two 1x1 convolutions, 16 of them in a group.
+RESNEXT = STEM + HEAD + sum(
+    (i + 1 + 16 * 9 + 1 + 4) * c // 2 + (c // 2 + 1 + 2) * c
+    + (i != c) * (i + 1 + 2) * c
+    for before, c in zip((64, *WIDTHS), WIDTHS) for i in (before, c))
+
+
+@pytest.mark.parametrize('name,lr,side,parameters', [
+    ('vgg', 0.01, 224, VGG), ('resnet18', 0.01, 96, RESNET_18),
+    ('resnext', 0.01, 96, RESNEXT)])
+def test_the_large_networks_trained_as_the_notes_say(name, lr, side,
+                                                     parameters):
+    record = json.loads((ROOT / 'results' / f'{name}.json').read_text())
+    assert record['hyperparameters'] == {
+        'lr': lr, 'batch_size': 128, 'epochs': 10, 'resize': [side, side]}
+    assert (record['data']['train'], record['data']['validation']) == (60000,
+                                                                      10000)
+    assert record['model']['parameters'] == parameters
+
+
+def test_the_readme_tells_what_the_records_say():
     readme = (ROOT / 'README.md').read_text()
-    accuracies, seconds = re.search(
-        rf'^\| {network} \| (.+) \| (.+) \|$', readme, re.M).groups()
-    runs = json.loads((ROOT / 'results' / f'{name}.json').read_text())['runs']
-    told = [f'{run["epochs"][-1]["val_acc"]:.3f} '
-            f'{run["seconds"]:.0f}' for run in runs]
-    for pair in zip(accuracies.split(), seconds.split(), strict=True):
-        assert ' '.join(pair) in told
+    for path in RECORDS:
+        runs = json.loads(path.read_text())['runs']
+        told = re.search(rf'^\| \[.+\]\(results/{path.name}\).* \| (.+) \| '
+                         rf'(.+) \| (.+) \|$', readme, re.M)
+        assert told, f'{path.name} has no row in the README.'
+        accuracies, seconds, machine = told.groups()
+        assert accuracies.split() == [
+            f'{run["epochs"][-1]["val_acc"]:.3f}' for run in runs[-5:]]
+        assert seconds.split() == [f'{run["seconds"]:.0f}'
+                                   for run in runs[-5:]]
+        assert {machine} == {f'{run["device"]}, {run["precision"]}'
+                             for run in runs[-5:]}
 
 
 def test_the_readme_shows_the_table_of_the_benchmark():
