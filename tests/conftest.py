@@ -1,5 +1,6 @@
 """What several tests share."""
 import ast
+import re
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,7 @@ def find_chapter(number):
 
 
 def definitions(number):
-    """The imports, functions and classes of a chapter, as a namespace.
+    """Imports, constants, functions and classes of a chapter: a namespace.
 
     Only they are executed, so a chapter's code is tested where it lives.
     """
@@ -26,10 +27,18 @@ def definitions(number):
     tree = ast.parse('\n'.join(cell.source for cell in notebook.cells[1:]
                                if cell.cell_type == 'code'))
     tree.body = [node for node in tree.body if isinstance(node, (
-        ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef))]
+        ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef))
+        or _is_constant(node)]
     namespace = {}
     exec(compile(tree, number, 'exec'), namespace)
     return namespace
+
+
+def _is_constant(node):
+    return isinstance(node, ast.Assign) and all(
+        isinstance(part, (ast.Tuple, ast.Constant, ast.Load))
+        for part in ast.walk(node.value)) and re.fullmatch(
+            '[A-Z][A-Z0-9_]+', ast.unparse(node.targets[0]))
 
 
 SOURCES = ['_config.yml', '_toc.yml', 'index.md', 'glossary.md', 'chapters',

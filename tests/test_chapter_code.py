@@ -198,3 +198,56 @@ def test_vgg_11_has_the_layers_of_torchvisions():
             ((1, 64), (1, 128), (2, 256), (2, 512), (2, 512)))
         ours(torch.zeros(1, 3, 224, 224))
     assert kinds(ours) == kinds(theirs)
+
+
+@pytest.mark.parametrize('X_shape', [(8, 5), (4, 5, 3, 7), (2, 5, 1, 1)])
+def test_batch_norm_is_torchs_in_both_modes(X_shape):
+    torch.manual_seed(0)
+    ours = definitions('8-5')['BatchNorm'](5)
+    theirs = (torch.nn.BatchNorm1d if len(X_shape) == 2
+              else torch.nn.BatchNorm2d)(5)
+    for scale, shift in ((ours.gamma, ours.beta),
+                         (theirs.weight, theirs.bias)):
+        with torch.no_grad():
+            scale.copy_(torch.arange(1, 6))
+            shift.fill_(0.5)
+    for training in (True, True, False):
+        X = 3 * torch.randn(X_shape) + 5
+        close(ours.train(training)(X), theirs.train(training)(X))
+    close(ours.moving_mean, theirs.running_mean)
+    close(ours.moving_var, theirs.running_var)
+
+
+def test_alexnet_has_the_parameters_counted_by_hand():
+    with torch.device('meta'):
+        model = definitions('8-1')['AlexNet']()
+        model(torch.zeros(1, 1, 224, 224))
+    assert [p.numel() for p in model.parameters() if p.dim() > 1] == [
+        11 * 11 * 96, 5 * 5 * 96 * 256, 9 * 256 * 384, 9 * 384 * 384,
+        9 * 384 * 256, 256 * 5 * 5 * 4096, 4096 * 4096, 4096 * 10]
+
+
+def test_a_nin_block_is_a_small_network_at_each_pixel():
+    torch.manual_seed(0)
+    block = definitions('8-3')['nin_block'](4, 3, 1, 1)
+    Y = block(X := torch.randn(1, 2, 5, 5))
+    (kernel, b0), (w1, b1), (w2, b2) = [layer.parameters()
+                                        for layer in block[::2]]
+    pixel = kernel.flatten(1) @ X[0, :, 1:4, 2:5].flatten() + b0
+    for weight, bias in (w1, b1), (w2, b2):
+        pixel = weight[..., 0, 0] @ pixel.relu() + bias
+    close(Y[0, :, 2, 3], pixel.relu())
+
+
+def test_googlenets_blocks_are_as_wide_as_the_papers():
+    chapter = definitions('8-4')
+    widths = []
+    with torch.device('meta'):
+        model = chapter['GoogleNet']()
+        for layer in model.modules():
+            if isinstance(layer, chapter['Inception']):
+                layer.register_forward_hook(
+                    lambda layer, X, Y: widths.append(Y.shape[1]))
+        model(torch.zeros(1, 3, 224, 224))
+    # Szegedy et al. 2014, table 1.
+    assert widths == [256, 480, 512, 512, 512, 528, 832, 832, 1024]
