@@ -44,7 +44,8 @@ book: .venv/book-ready
 
 # What a build leaves out or replaces is not watched.
 serve: .venv/book-ready
-	@$(BIN)/sphinx-autobuild -q -n --ignore '*/.*' --ignore '*/_build/*' \
+	@$(BIN)/sphinx-autobuild -q -n --ignore '.*' --ignore '*/.*' \
+		--ignore _build --ignore '*/__pycache__/*' \
 		--open-browser -d _build/.doctrees . _build/html $(ARGS)
 
 # Two files at a time; threads of one that wait leave the cores to the other.

@@ -113,3 +113,6 @@ def test_what_is_saved_is_served(served):
     page = folder / 'glossary.md'
     page.write_text(page.read_text() + '\n\nAnother new sentence.\n')
     wait_for(lambda: 'Another new sentence.' in read('glossary.html'))
+    changes = re.findall(r'Detected changes \((.*)\)',
+                         (folder / 'log.txt').read_text())
+    assert changes and '_build' not in str(changes)  # what it wrote itself
