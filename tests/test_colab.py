@@ -108,7 +108,7 @@ def test_the_tool_changes_the_chapters_where_it_is_run(tmp_path):
         assert json.loads(changed.read_text()) == prepared(path, 'a/b')
         before, after = (set(file.read_text().split('\n'))
                          for file in (path, changed))
-        assert len(after - before) < 25  # and not every line of the file
+        assert len(after - before) < len(after) / 4  # not the whole file
 
 
 def test_a_chapter_runs_in_an_empty_folder(tmp_path, monkeypatch):

@@ -65,7 +65,7 @@ def served(tmp_path):
     copy_sources(tmp_path)
     shutil.copy(ROOT / 'conf.py', tmp_path)
     commands = subprocess.run(
-        ['make', '-n', 'serve', 'ARGS=--port 0',
+        ['make', '-n', '--no-print-directory', 'serve', 'ARGS=--port 0',
          f'BIN={Path(sys.executable).parent}'], cwd=ROOT, text=True,
         capture_output=True, check=True).stdout.replace('\\\n', '')
     command = shlex.split(commands[commands.rindex('sphinx-autobuild'):])

@@ -69,7 +69,7 @@ def run_chapter(path, commit, folder):
     """
     prepared = json.loads(path.read_text())
     prepare(prepared, REPOSITORY, commit)
-    notebook = nbformat.from_dict(prepared)
+    notebook = nbformat.reads(json.dumps(prepared), as_version=4)
     alone = folder / 'content' / path.stem
     alone.mkdir(parents=True)
     client = NotebookClient(notebook, timeout=None, kernel_name='colab',
