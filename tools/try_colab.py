@@ -75,9 +75,10 @@ def run_chapter(path, commit, folder):
     client = NotebookClient(notebook, timeout=None, kernel_name='colab',
                             resources={'metadata': {'path': alone}})
     with client.setup_kernel():
-        client.kc.execute_interactive(
+        client.kc.execute(
             'import sys, types\n'
-            'sys.modules["google.colab"] = types.ModuleType("google.colab")')
+            'sys.modules["google.colab"] = types.ModuleType("google.colab")',
+            silent=True)
         start = time.perf_counter()
         client.execute_cell(notebook.cells[0], 0)
         seconds = time.perf_counter() - start
