@@ -51,12 +51,12 @@ def prepared(path=None, repository='someone/a-course', commit=COMMIT):
 
 def test_elsewhere_the_first_cell_does_nothing():
     assert run_first_cell(FIRST_CELL) == []
-    assert run_first_cell(prepared()['cells'][0]['source']) == []
+    assert run_first_cell(''.join(prepared()['cells'][0]['source'])) == []
 
 
 def test_it_fetches_what_the_page_was_built_from_and_only_once(
         colab, monkeypatch):
-    source = prepared()['cells'][0]['source']
+    source = ''.join(prepared()['cells'][0]['source'])
     assert run_first_cell(source) == [
         'pip install -q --no-deps d2l==1.0.3 '
         f'git+https://github.com/someone/a-course@{COMMIT}']
@@ -108,7 +108,7 @@ def test_the_tool_changes_the_chapters_where_it_is_run(tmp_path):
         assert json.loads(changed.read_text()) == prepared(path, 'a/b')
         before, after = (set(file.read_text().split('\n'))
                          for file in (path, changed))
-        assert len(after - before) < len(after) / 4  # not the whole file
+        assert len(after - before) < 25  # and not every line of the file
 
 
 def test_a_chapter_runs_in_an_empty_folder(tmp_path, monkeypatch):

@@ -49,13 +49,14 @@ def prepare(notebook, repository, commit):
                  'refresh.')
     first['source'] = re.sub(
         r"REPOSITORY = COMMIT = '' .*",
-        f"REPOSITORY = '{repository}'\nCOMMIT = '{commit}'", FIRST_CELL)
+        f"REPOSITORY = '{repository}'\nCOMMIT = '{commit}'",
+        FIRST_CELL).splitlines(keepends=True)
     for cell in others:
         if cell['cell_type'] == 'markdown':
-            cell['source'] = re.sub(
+            cell['source'] = [re.sub(
                 r'\]\((\d-\d+-[\w-]+\.ipynb)',
-                rf']({address(repository)}chapters/\1',
-                ''.join(cell['source']))
+                rf']({address(repository)}chapters/\1', line)
+                for line in cell['source']]
 
 
 if __name__ == '__main__':
