@@ -1,5 +1,6 @@
 """Every test, and every notebook as a test, runs in quick mode."""
 import os
+import re
 
 os.environ['COURSE_RUN'] = 'quick'
 os.environ.pop('COURSE_DATA', None)
@@ -11,7 +12,8 @@ def pytest_terminal_summary(terminalreporter):
               for report in terminalreporter.stats.get('failed', ())
               if '.ipynb::' in report.nodeid}
     for name in sorted(failed):
+        chapter = re.match(r'\d-\d+|\w+', name)[0]
         terminalreporter.write_line(
             f'{name} prints something else than it stores: mend the cause, '
             f'or, if the change is meant, run make refresh '
-            f'CHAPTER={name[:3]} and look at what changed.')
+            f'CHAPTER={chapter} and look at what changed.')

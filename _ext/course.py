@@ -23,6 +23,21 @@ def mark_boxes(app, doctree):
                 quote['classes'].append(BOXES[strong.astext()])
 
 
+def fold_solutions(app, doctree):
+    """Fold away each section whose title is 'Solution 1' and so on.
+
+    In the notebooks they are sections like others, so that they can be read,
+    and folded, in Jupyter and Colab too.
+    """
+    for section in list(doctree.findall(nodes.section)):
+        title = section[0].astext()
+        if re.fullmatch(r'Solution \d+', title):
+            start, end = (nodes.raw('', html, format='html') for html in (
+                f'<details class="solution" id="{section["ids"][0]}">'
+                f'<summary>{title}</summary>', '</details>'))
+            section.replace_self([start, *section[1:], end])
+
+
 def link_terms(app, doctree, docname):
     """Link the first mention of each glossary term in a chapter."""
     if not docname.startswith('chapters/'):
@@ -45,10 +60,51 @@ def link_terms(app, doctree, docname):
             text.parent.replace(text, pieces + [nodes.Text(text[end:])])
 
 
+def link_outputs(app, doctree, docname):
+    """Let links that a cell printed lead to the pages of the notebooks."""
+    for link in doctree.findall(nodes.reference):
+        name = re.fullmatch(r'([\w-]+)\.ipynb', link.get('refuri', ''))
+        if name:
+            link['refuri'] = app.builder.get_relative_uri(
+                docname, f'chapters/{name[1]}')
+            link['internal'] = True
+
+
 def _link(app, docname, target, anchor, words):
     uri = f'{app.builder.get_relative_uri(docname, target)}#{anchor}'
     return nodes.reference('', words, internal=True, refuri=uri,
                            classes=['term'])
+
+
+def say_where_cited(app, doctree, docname):
+    """Name behind each entry of the bibliography the chapters that link to it.
+
+    A section of an online book counts as the book.
+    """
+    if docname != 'references':
+        return
+    links = {}
+    for page in sorted(app.env.found_docs):
+        if page.startswith('chapters/'):
+            for link in app.env.get_doctree(page).findall(nodes.reference):
+                links.setdefault(page, set()).add(link.get('refuri', ''))
+    for entry in doctree.findall(nodes.list_item):
+        address = entry.next_node(nodes.reference)['refuri']
+        entry[0] += nodes.Text(' Cited in ')
+        for page, found in links.items():
+            if any(re.match(rf'{re.escape(address)}(/|$)', link)
+                   for link in found):
+                number = app.env.titles[page].astext().split()[0]
+                entry[0] += nodes.reference(
+                    '', number, internal=True,
+                    refuri=app.builder.get_relative_uri(docname, page))
+                entry[0] += nodes.Text(', ')
+        entry[0][-1] = nodes.Text('.')
+
+
+def refresh_references(app, env):
+    """Write the bibliography again after any change, since it tells of all."""
+    return ['references'] if 'references' in env.found_docs else []
 
 
 def find_repository(folder, environment=os.environ):
@@ -163,6 +219,11 @@ def setup(app):
     app.connect('env-get-outdated', find_outdated)
     app.connect('builder-inited', choose_dark_style, priority=400)
     app.connect('doctree-read', mark_boxes)
+    # Before Sphinx collects the contents, in which they do not belong.
+    app.connect('doctree-read', fold_solutions, priority=400)
     app.connect('doctree-resolved', link_terms)
+    app.connect('doctree-resolved', link_outputs)
+    app.connect('doctree-resolved', say_where_cited)
+    app.connect('env-updated', refresh_references)
     app.connect('html-page-context', trim_page, priority=900)
     return {'parallel_read_safe': True, 'parallel_write_safe': True}

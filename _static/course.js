@@ -30,3 +30,27 @@ addEventListener('load', () => setTimeout(() => {
   )].filter(box => box.scrollWidth > box.clientWidth);
   wide.forEach(box => { box.tabIndex = 0; });
 }));
+// Tables that a cell made can be sorted: by numbers where a column has them.
+document.addEventListener('DOMContentLoaded', () => {
+  const value = (row, i) => row.cells[i].textContent.trim();
+  const compare = (a, b) => {
+    const [x, y] = [a, b].map(text => parseFloat(text.replaceAll(',', '')));
+    return isNaN(x) || isNaN(y) || /\d-/.test(a) ? a.localeCompare(b) : x - y;
+  };
+  for (const table of document.querySelectorAll('.cell_output table')) {
+    const heads = [...table.tHead.rows[0].cells];
+    heads.forEach((head, i) => {
+      const button = document.createElement('button');
+      button.append(...head.childNodes);
+      head.append(button);
+      button.addEventListener('click', () => {
+        const down = head.ariaSort === 'ascending';
+        heads.forEach(other => { other.ariaSort = null; });
+        head.ariaSort = down ? 'descending' : 'ascending';
+        const rows = [...table.tBodies[0].rows].sort(
+          (a, b) => compare(value(a, i), value(b, i)) * (down ? -1 : 1));
+        table.tBodies[0].append(...rows);
+      });
+    });
+  }
+});

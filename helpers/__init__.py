@@ -5,6 +5,7 @@ from helpers.figures import (
                              show_confusion,
                              show_images,
                              show_matrices,
+                             show_points,
                              show_runs,
 )
 from helpers.measure import (
@@ -13,5 +14,5 @@ from helpers.measure import (
                              layer_summary,
                              receptive_field,
 )
-from helpers.records import load_runs, load_weights
+from helpers.records import load_records, load_runs, load_weights
 from helpers.training import Trainer

@@ -136,6 +136,27 @@ def plot(X, Y, xlabel, ylabel, legend=(), xscale='linear',
         _show(fig)
 
 
+def show_points(X, Y, names, xlabel, ylabel):
+    """Show one named point for each network, over X on a logarithmic scale.
+
+    `X` has a number for each, `Y` the results of its runs: a sequence, whose
+    mean is the point and whose smallest and largest are the ends of a bar.
+    """
+    means = np.array([np.mean(_array(y)) for y in Y])
+    ends = abs(np.array([[min(y), max(y)] for y in Y]).T - means)
+    with matplotlib.rc_context(STYLE):
+        fig = Figure((WIDTH, 3.2))
+        axes = fig.subplots()
+        axes.errorbar(_array(X), means, ends, fmt='o', color=COLORS[0],
+                      capsize=3)
+        for x, mean, name in zip(X, means, names):
+            axes.annotate(name, (x, mean), (6, 4), size=8.5,
+                          textcoords='offset points')
+        axes.set(xlabel=xlabel, ylabel=ylabel, xscale='log')
+        axes.set_xmargin(0.12)
+        _show(fig)
+
+
 def show_runs(histories, place=None):
     """Show the curves of one run, or of several and their mean.
 

@@ -32,6 +32,17 @@ def load_record(name):
     return json.loads(_find(f'{name}.json').read_text())
 
 
+def load_records():
+    """All records, each as `load_record` gives it, in the order of chapters.
+
+    Of those that the course comes with and those that a reader added.
+    """
+    names = {path.stem for folder in (_own_results(), PACKAGED)
+             for path in folder.glob('*.json')} - {'bench'}
+    return sorted(map(load_record, names),
+                  key=lambda record: (record['chapter'], record['name']))
+
+
 def load_runs(name):
     """The newest recorded run of every seed, in the order of the seeds."""
     newest = {run['seed']: run for run in load_record(name)['runs']}

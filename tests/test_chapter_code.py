@@ -218,6 +218,15 @@ def test_batch_norm_is_torchs_in_both_modes(X_shape):
     close(ours.moving_var, theirs.running_var)
 
 
+def test_alexnet_has_the_parameters_counted_by_hand():
+    with torch.device('meta'):
+        model = definitions('8-1')['AlexNet']()
+        model(torch.zeros(1, 1, 224, 224))
+    assert [p.numel() for p in model.parameters() if p.dim() > 1] == [
+        11 * 11 * 96, 5 * 5 * 96 * 256, 9 * 256 * 384, 9 * 384 * 384,
+        9 * 384 * 256, 256 * 5 * 5 * 4096, 4096 * 4096, 4096 * 10]
+
+
 def test_a_nin_block_is_a_small_network_at_each_pixel():
     torch.manual_seed(0)
     block = definitions('8-3')['nin_block'](4, 3, 1, 1)

@@ -17,7 +17,8 @@ RUN = {'device': 'some CPU', 'precision': 'fp32', 'seconds': 31.4,
                    'val_acc': 0.7409}]}
 TEXT = ['# 9.9 A title\n\nAfter this chapter you can\n\n> **Cost.** Seconds.',
         '## A section\n\n### A question?', '## Summary\n\n- One.',
-        '## Exercises\n\n1. One.', '## Further reading\n\n- One.']
+        '## Exercises\n\n1. One.\n\n## Solutions\n\n### Solution 1\n\nIt.',
+        '## Further reading\n\n- One.']
 ALT = {'mystnb': {'image': {'alt': 'A red square on a white ground, alone.'}}}
 
 
@@ -116,6 +117,8 @@ BROKEN = {
     'no cost': (set_source(1, TEXT[0].replace('Cost', 'Price')),
                 'has no "> **Cost.**"'),
     'no summary': (set_source(3, '## The end'), 'has no "## Summary"'),
+    'no solution': (set_source(4, TEXT[4].replace('Solution 1', 'One')),
+                    'asks the exercises 1 and has the solutions :'),
     'headings jump': (set_source(2, '## A section\n\n#### Deep'),
                       'jumps from a heading of level 2 to one of level 4'),
     'second title': (set_source(2, '# Again'), 'level 1 to one of level 1'),
@@ -169,7 +172,7 @@ def test_all_faults_are_reported_together(tmp_path):
 
 
 @pytest.mark.parametrize('path', sorted((ROOT / 'chapters').glob('*.ipynb')),
-                         ids=lambda path: path.stem[:3])
+                         ids=lambda path: path.stem)
 def test_chapter_keeps_the_contract(path):
     assert not (found := faults(path)), '\n'.join(found)
 

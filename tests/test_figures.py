@@ -34,6 +34,7 @@ def draw_all():
             'val_acc': n / 9} for n in (1, 2, 3)]
     figures.show_runs([run])
     figures.show_runs([run, run])
+    figures.show_points([10, 1000], [[0.7, 0.8], [0.9]], ['a', 'b'], 'x', 'y')
     figures.show_confusion(torch.randint(100, (10, 10)), list('abcdefghij'))
 
 
@@ -86,6 +87,18 @@ def test_runs_show_every_run_and_their_mean(shown):
     np.testing.assert_allclose(lines, [[0.1, 0.2], [0.3, 0.6], [0.2, 0.4]])
     assert shown[0].axes[0].get_legend().get_texts()[0].get_text() == (
         'validation accuracy')
+
+
+def test_points_are_means_with_bars_from_the_worst_run_to_the_best(shown):
+    figures.show_points([10, 1000], [[0.7, 0.8, 0.75], [0.9]], ['a', 'b'],
+                        'cost', 'accuracy')
+    axes = shown[0].axes[0]
+    np.testing.assert_allclose(axes.lines[0].get_xydata(),
+                               [[10, 0.75], [1000, 0.9]])
+    bars = [path.vertices[:, 1] for path in axes.collections[0].get_paths()]
+    np.testing.assert_allclose(bars, [[0.7, 0.8], [0.9, 0.9]])
+    assert [text.get_text() for text in axes.texts] == ['a', 'b']
+    assert axes.get_xscale() == 'log'
 
 
 def test_confusion_colours_the_mistakes_alone(shown):

@@ -52,11 +52,24 @@ def prepare(notebook, repository, commit):
         f"REPOSITORY = '{repository}'\nCOMMIT = '{commit}'",
         FIRST_CELL).splitlines(keepends=True)
     for cell in others:
+        if cell['metadata'].get('jp-MarkdownHeadingCollapsed'):
+            cell['metadata']['id'] = cell['id']  # Colab's way to fold it
+            notebook['metadata']['colab'] = {'collapsed_sections':
+                                             [cell['id']]}
         if cell['cell_type'] == 'markdown':
-            cell['source'] = [re.sub(
-                r'\]\((\d-\d+-[\w-]+\.ipynb)',
-                rf']({address(repository)}chapters/\1', line)
-                for line in cell['source']]
+            cell['source'] = [_with_addresses(line, repository)
+                              for line in cell['source']]
+        for output in cell.get('outputs', ()):
+            if 'text/markdown' in output.get('data', {}):
+                output['data']['text/markdown'] = [
+                    _with_addresses(line, repository)
+                    for line in output['data']['text/markdown']]
+
+
+def _with_addresses(line, repository):
+    """A line whose links to other chapters open them in Colab."""
+    return re.sub(r'\]\(((\d-\d+-[\w-]+|compare)\.ipynb)',
+                  rf']({address(repository)}chapters/\1', line)
 
 
 if __name__ == '__main__':

@@ -18,12 +18,14 @@ TAGS = {'full-run', 'timing', 'nbval-ignore-output', 'hide-output',
         'hide-input'}
 # How many cells of a chapter still show a quick run, since the full one has
 # not been made yet.
-AWAITED = {'8-3-nin': 1, '8-4-googlenet': 1}
+AWAITED = {'8-1-alexnet': 1, '8-4-googlenet': 1}
 MAX_LINES, MAX_COLUMNS, MAX_FIGURE = 20, 78, 60_000
 PRIVATE_PATH = re.compile(r'(?<![\w.])/(home|root|Users|tmp|work|mnt)/\w|'
                           r'\b[A-Z]:\\\w')
 REQUIRED = ['After this chapter you can', '> **Cost.**', '## Summary',
-            '## Exercises', '## Further reading']
+            '## Exercises', '## Solutions', '## Further reading']
+# The page that compares the networks is no chapter, and needs no such parts.
+PAGES = {'compare'}
 
 
 def faults(path, results=ROOT / 'results'):
@@ -68,14 +70,23 @@ def _of_text(path, notebook):
     text = '\n'.join(cell.source for cell in notebook.cells
                      if cell.cell_type == 'markdown')
     first = text.split('\n')[0]
-    if not number:
+    if path.stem in PAGES:
+        pass
+    elif not number:
         yield 'is not named like 7-2-convolutions-for-images: rename it.'
     elif not first.startswith(f'# {number[1]}.{number[2]} '):
         yield (f'must begin with a title such as "# {number[1]}.{number[2]} '
                f'Title", not with "{first}".')
-    for part in REQUIRED:
+    for part in () if path.stem in PAGES else REQUIRED:
         if part not in text:
             yield f'has no "{part}": every chapter has one, write it.'
+    asked = re.findall(r'^(\d+)\. ', text.partition('## Exercises')[2].partition(
+        '\n## ')[0], re.M)
+    solved = re.findall(r'^### Solution (\d+)$', text, re.M)
+    if asked != solved:
+        yield (f'asks the exercises {", ".join(asked)} and has the solutions '
+               f'{", ".join(solved)}: write "### Solution 1" and so on, one '
+               f'for each.')
     level = 0
     for heading in re.findall(r'^(#+) .+', text, re.M):
         if len(heading) > level + 1 or (len(heading) == 1 and level):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nbformat import v4, write
 
-from refresh import refresh
+from refresh import FOLDED, refresh
 
 ROOT = Path(__file__).parent.parent
 OPENING = '''# {number} {title}
@@ -28,11 +28,10 @@ What to remember.
 
 ## Exercises
 
-1. Something to try.
-
-## Further reading
-
-- Author, year: the paper.'''
+1. Something to try.'''
+SOLUTIONS = '## Solutions\n\nUnfold one when you have tried.'
+SOLUTION = '### Solution 1\n\nWhat one finds, and why.'
+READING = '## Further reading\n\n- Author, year: the paper.'
 
 
 def new_chapter(number, title, root=ROOT):
@@ -55,7 +54,9 @@ def new_chapter(number, title, root=ROOT):
              v4.new_code_cell('import torch'),
              v4.new_markdown_cell('## The idea\n\nLook at what is printed:'),
              v4.new_code_cell('torch.arange(3)'),
-             v4.new_markdown_cell(ENDING)]
+             v4.new_markdown_cell(ENDING), v4.new_markdown_cell(
+                 SOLUTIONS, metadata={FOLDED: True}),
+             v4.new_markdown_cell(SOLUTION), v4.new_markdown_cell(READING)]
     write(v4.new_notebook(cells=cells), path)
     refresh(path)
     (root / '_toc.yml').write_text(contents)

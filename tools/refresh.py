@@ -13,6 +13,7 @@ process writes.
 import argparse
 import copy
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -25,8 +26,9 @@ from nbdime.prettyprint import PrettyPrintConfig, pretty_print_diff
 
 from colab import FIRST_CELL, METADATA
 
+FOLDED = 'jp-MarkdownHeadingCollapsed'  # JupyterLab's word for a folded one
 CHAPTERS = Path(__file__).parent.parent / 'chapters'
-KEPT_METADATA = {'tags', 'mystnb', 'cellView'}
+KEPT_METADATA = {'tags', 'mystnb', 'cellView', FOLDED}
 
 
 def find_chapters(name=None):
@@ -36,7 +38,8 @@ def find_chapters(name=None):
     """
     paths = sorted(CHAPTERS.glob(f'{Path(name or "").stem}*.ipynb'))
     if not paths:
-        there = ', '.join(path.name[:3] for path in find_chapters())
+        there = ', '.join(re.match(r'\d-\d+|\w+', path.stem)[0]
+                          for path in find_chapters())
         sys.exit(f'There is no chapter {name}. CHAPTER is one of {there}.')
     return paths
 

@@ -1,0 +1,148 @@
+"""What a reader is led to: papers, documentation, solutions, comparison."""
+import importlib
+import re
+
+import nbformat
+import pytest
+from bs4 import BeautifulSoup
+from pybtex.database import parse_file
+
+from code_links import documentation, imports, link_code
+from conftest import ROOT
+from helpers import load_records
+
+CHAPTERS = sorted((ROOT / 'chapters').glob('[0-9]*.ipynb'))
+NO_PAPER = ('https://d2l.ai/', 'https://github.com/')
+
+
+def text_of(path):
+    """All Markdown of a notebook."""
+    return '\n'.join(cell.source for cell in nbformat.read(path, 4).cells
+                     if cell.cell_type == 'markdown')
+
+
+def papers():
+    """The address and the year of each entry of references.bib."""
+    return {(f'https://arxiv.org/abs/{entry["eprint"]}' if 'eprint' in entry
+             else f'https://doi.org/{entry["doi"]}' if 'doi' in entry
+             else entry['url']): entry['year']
+            for entry in (entry.fields for entry in parse_file(
+                ROOT / 'references.bib').entries.values())}
+
+
+def test_the_bibliography_holds_what_the_chapters_cite_and_nothing_else():
+    cited = {address for path in CHAPTERS for address in re.findall(
+        r'\]\((https://[^)]+)\)', text_of(path))
+        if not address.startswith(NO_PAPER)}
+    assert cited == set(papers()) - {'https://d2l.ai'}
+
+
+def test_a_paper_has_the_same_year_wherever_it_is_cited():
+    years = papers()
+    for path in CHAPTERS:
+        for words, address in re.findall(r'\[([^]]+)\]\((https://[^)]+)\)',
+                                         text_of(path)):
+            for year in re.findall(r'\b(?:19|20)\d\d\b', words):
+                assert years.get(address, year) == year, (
+                    f'{path.name}: [{words}]({address})')
+
+
+def test_the_bibliography_names_the_chapters(html):
+    page = BeautifulSoup((html / 'references.html').read_text(),
+                         'html.parser')
+    entries = [entry for entry in page.select('article li')]
+    assert len(entries) == len(papers())
+    rectifiers = next(entry for entry in entries
+                      if 'Delving deep into rectifiers' in entry.text)
+    assert rectifiers.find('a', string='8.2')['href'].startswith(
+        'chapters/8-2-vgg.html')
+    assert not rectifiers.find('a', string='7.1')
+
+
+@pytest.mark.parametrize('path', CHAPTERS, ids=lambda path: path.stem[:3])
+def test_five_exercises_or_more_are_solved_and_folded_away(html, path):
+    text = text_of(path)
+    exercises = re.findall(r'^(\d+)\. ', text.partition('## Exercises')[2]
+                           .partition('\n## ')[0], re.M)
+    assert len(exercises) >= 5
+    page = BeautifulSoup((html / f'chapters/{path.stem}.html').read_text(),
+                         'html.parser')
+    folded = page.select('details.solution')
+    assert [solution.summary.text for solution in folded] == [
+        f'Solution {number}' for number in exercises]
+    assert not any('open' in solution.attrs for solution in folded)
+    assert all(len(solution.text) > 100 for solution in folded)
+    assert not page.select('.toc-drawer a[href^="#solution-"]')
+
+
+def test_code_leads_to_the_documentation(html):
+    page = BeautifulSoup((html / 'chapters/8-2-vgg.html').read_text(),
+                         'html.parser')
+    links = {link.text: link['href'] for link in page.select('a.documented')}
+    at = 'https://docs.pytorch.org/docs/stable/'
+    assert links['nn.LazyConv2d'] == f'{at}generated/torch.nn.LazyConv2d.html'
+    assert links['d2l.Classifier'].endswith('#d2l.torch.Classifier')
+    assert links['torch.testing.assert_close'] == (
+        f'{at}testing.html#torch.testing.assert_close')
+
+
+def test_all_names_that_are_linked_exist_in_their_packages(html):
+    names = set()
+    for path in CHAPTERS:
+        cells = [cell.source for cell in nbformat.read(path, 4).cells[1:]
+                 if cell.cell_type == 'code']
+        stands_for = imports(cells)
+        for name in re.findall(r'\b\w+(?:\.\w+)+', '\n'.join(cells)):
+            first, *others = name.split('.')
+            full = '.'.join([stands_for.get(first, ''), *others])
+            if documentation(full):
+                names.add(full)
+    assert len(names) > 50
+    for name in names:
+        parts = name.split('.')
+        found = importlib.import_module(parts[0])
+        for i, part in enumerate(parts[1:], 2):
+            if not hasattr(found, part):
+                importlib.import_module('.'.join(parts[:i]))
+            found = getattr(found, part)
+        assert found.__doc__, name
+
+
+DOT = '<span class="o">.</span>'
+
+
+@pytest.mark.parametrize('code,linked', [
+    (f'nn{DOT}Conv2d(1, 2)', ['torch.nn.Conv2d']),
+    (f'nn{DOT}init{DOT}zeros_(x)', ['torch.nn.init.zeros_']),
+    (f'nn{DOT}Conv2d, nn{DOT}Conv2d', ['torch.nn.Conv2d']),
+    (f'nn{DOT}functional', []), (f'self{DOT}nn{DOT}Conv2d', []),
+    (f'X{DOT}mean()', []), (f'torch{DOT}float64', [])])
+def test_only_documented_names_are_linked(code, linked):
+    cell = f'<div class="highlight-python notranslate"><pre>{code}</pre></div>'
+    html = link_code(cell + code, {'torch': 'torch', 'nn': 'torch.nn'})
+    assert re.findall(r'title="|href="[^"]*/([\w.]+?)(?:\.html)?"',
+                      html.replace('nn.init.html#', '')) == linked
+    assert re.sub(r'</?a[^>]*>', '', html) == cell + code
+
+
+def test_the_comparison_has_a_row_for_every_record_that_leads_to_its_chapter(
+        html):
+    page = BeautifulSoup((html / 'chapters/compare.html').read_text(),
+                         'html.parser')
+    rows = page.select('.cell_output tbody tr')
+    records = load_records()
+    assert len(rows) == len(records) >= 5
+    for row, record in zip(rows, records):
+        assert row.a['href'] == f'{record["chapter"]}.html'
+        assert f'{record["model"]["parameters"]:,}' in row.text
+
+
+def test_no_number_of_the_comparison_is_typed():
+    text = text_of(ROOT / 'chapters' / 'compare.ipynb')
+    text = re.sub(r'\[\d\.\d\]\([\w.-]+\)|ResNet-18', '', text)
+    assert not re.search(r'\d', text), text
+    number = re.compile(r'\b(two|three|four|five|six|seven|eight|nine|ten|'
+                        r'twice|half|third|quarter|tenths?)\b', re.I)
+    assert not number.search(text), number.search(text)
+
+
