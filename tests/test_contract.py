@@ -117,7 +117,7 @@ BROKEN = {
     'no cost': (set_source(1, TEXT[0].replace('Cost', 'Price')),
                 'has no "> **Cost.**"'),
     'no summary': (set_source(3, '## The end'), 'has no "## Summary"'),
-    'no solution': (set_source(4, TEXT[4].replace('Solution 1', 'One')),
+    'no solution': (set_source(4, TEXT[3].replace('Solution 1', 'One')),
                     'asks the exercises 1 and has the solutions :'),
     'headings jump': (set_source(2, '## A section\n\n#### Deep'),
                       'jumps from a heading of level 2 to one of level 4'),

@@ -41,7 +41,7 @@ def draw_all():
 def test_every_figure_is_a_light_png_of_known_size(shown):
     draw_all()
     pictures = shown[1::2]
-    assert len(pictures) == 6
+    assert len(pictures) == 7
     for picture in pictures:
         image = Image.open(io.BytesIO(picture.data))
         assert image.format == 'PNG' and len(picture.data) < 60_000

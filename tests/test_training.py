@@ -12,8 +12,14 @@ from d2l import torch as d2l
 from torch import nn
 from torch.nn import functional as F
 
-from helpers import (FashionMNIST, Trainer, load_records, load_runs,
-                     load_weights, records)
+from helpers import (
+    FashionMNIST,
+    Trainer,
+    load_records,
+    load_runs,
+    load_weights,
+    records,
+)
 from helpers.training import best_precision
 
 
@@ -201,7 +207,8 @@ def test_code_hidden_in_weights_is_not_run(results):
 
 def test_records_come_in_the_order_of_their_chapters():
     records = load_records()
-    assert [record['name'] for record in records][:2] == ['lenet', 'alexnet']
+    assert {'lenet', 'vgg', 'resnet18'} <= {record['name']
+                                            for record in records}
     assert 'bench' not in [record.get('name') for record in records]
     chapters = [record['chapter'] for record in records]
     assert chapters == sorted(chapters)

@@ -80,8 +80,8 @@ def _of_text(path, notebook):
     for part in () if path.stem in PAGES else REQUIRED:
         if part not in text:
             yield f'has no "{part}": every chapter has one, write it.'
-    asked = re.findall(r'^(\d+)\. ', text.partition('## Exercises')[2].partition(
-        '\n## ')[0], re.M)
+    exercises = text.partition('## Exercises')[2].partition('\n## ')[0]
+    asked = re.findall(r'^(\d+)\. ', exercises, re.M)
     solved = re.findall(r'^### Solution (\d+)$', text, re.M)
     if asked != solved:
         yield (f'asks the exercises {", ".join(asked)} and has the solutions '
