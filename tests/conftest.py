@@ -41,8 +41,9 @@ def _is_constant(node):
             '[A-Z][A-Z0-9_]+', ast.unparse(node.targets[0]))
 
 
-SOURCES = ['_config.yml', '_toc.yml', 'index.md', 'glossary.md', 'references.md',
-           'references.bib', 'chapters', '_static', '_ext', '_templates']
+SOURCES = ['_config.yml', '_toc.yml', 'index.md', 'glossary.md',
+           'references.md', 'references.bib', 'chapters', '_static', '_ext',
+           '_templates']
 
 
 def copy_sources(folder):

@@ -27,9 +27,9 @@ def test_a_new_chapter_keeps_the_contract_and_is_in_the_contents(course):
     new_chapter('8-0', 'First', course)
     entries = [line.split('/')[1] for line in
                (course / '_toc.yml').read_text().split('\n') if '/8-' in line]
-    assert entries == ['8-0-first', '8-1-alexnet', '8-2-vgg', '8-3-nin', '8-4-googlenet',
-                       '8-5-batch-normalization', '8-6-resnet',
-                       '8-7-dense-networks-more', '8-10-later']
+    assert entries == ['8-0-first', '8-1-alexnet', '8-2-vgg', '8-3-nin',
+                       '8-4-googlenet', '8-5-batch-normalization',
+                       '8-6-resnet', '8-7-dense-networks-more', '8-10-later']
 
 
 @pytest.mark.parametrize('number,title,message', [
