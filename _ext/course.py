@@ -49,6 +49,9 @@ def link_terms(app, doctree, docname):
     for text in list(doctree.findall(nodes.Text)):
         if not isinstance(text.parent, (nodes.paragraph, nodes.emphasis)):
             continue
+        if isinstance(text.parent.parent, nodes.entry) and isinstance(
+                text.parent.parent.parent.parent, nodes.thead):
+            continue  # a head is a button that sorts (course.js)
         pieces, end = [], 0
         for match in pattern.finditer(text):
             place = terms.pop(match[1].lower(), None)
