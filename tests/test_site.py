@@ -96,7 +96,8 @@ def test_every_page(browser, site, html, name, width):
         assert not axe(visit.page)
         assert overflow(visit.page) <= 0
         visit.page.emulate_media(color_scheme='dark')
-        assert not axe(visit.page, runOnly=['color-contrast'])
+        if width == 'desktop':  # which colours there are is the same on both
+            assert not axe(visit.page, runOnly=['color-contrast'])
         assert overflow(visit.page) <= 0
         assert not visit.problems
         assert not visit.outside()
