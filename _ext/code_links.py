@@ -30,7 +30,7 @@ PAGES = [
 MODULES = {'nn', 'functional', 'init', 'optim', 'linalg', 'autograd', 'graph',
            'testing', 'utils', 'models', 'cuda', 'cpu', 'backends', 'amp'}
 # A dotted name as Pygments writes it, once course.py took out what has no
-# colour; `@` begins a decorator.
+# colour.
 DOT = '<span class="o">.</span>'
 NAME = re.compile(rf'(?<![\w.>])(\w+)((?:{re.escape(DOT)}\w+)+)')
 CELL = re.compile(r'(<div class="highlight-python[^>]*>.*?<pre>)(.*?)'
@@ -67,6 +67,15 @@ def imports(sources):
     return found
 
 
+def find_documented(cells):
+    """Where each documented name in the cells is told of, by its full name."""
+    stands_for = imports(cells)
+    names = {_full_name(name.split('.'), stands_for) for name in re.findall(
+        r'\b\w+(?:\.\w+)+', '\n'.join(cells))}
+    return {name: documentation(name) for name in sorted(names)
+            if documentation(name)}
+
+
 def link_code(html, stands_for):
     """The HTML of a page in which a name in a cell leads where it is told of.
 
@@ -76,21 +85,12 @@ def link_code(html, stands_for):
         seen = set()
 
         def link(match):
-            first, *others = match[0].split(DOT)
-            full = '.'.join([stands_for.get(first, ''), *others])
-            for count in range(len(others) + 1, 1, -1):
-                parts = full.split('.')
-                name = '.'.join(parts[:len(parts) - len(others) - 1 + count])
-                address = documentation(name)
-                if address and name not in seen:
-                    seen.add(name)
-                    words = DOT.join([first, *others][:count])
-                    rest = DOT.join(['', *others[count - 1:]])
-                    return (f'<a class="documented" href="{address}">{words}'
-                            f'</a>{rest}')
-                if address:
-                    break
-            return match[0]
+            name = _full_name(match[0].split(DOT), stands_for)
+            address = documentation(name)
+            if not address or name in seen:
+                return match[0]
+            seen.add(name)
+            return f'<a class="documented" href="{address}">{match[0]}</a>'
 
         return cell[1] + NAME.sub(link, cell[2]) + cell[3]
 
@@ -107,16 +107,13 @@ def link_page(app, pagename, templatename, context, doctree):
 def show_links(app, doctree, docname):
     """Give the builder that asks all links those of the code, too."""
     if app.builder.name == 'linkcheck' and docname.startswith('chapters/'):
-        cells = list(_cells(doctree))
-        stands_for = imports(cells)
-        for name in sorted(set(re.findall(r'\b\w+(?:\.\w+)+',
-                                          '\n'.join(cells)))):
-            first, *others = name.split('.')
-            address = documentation('.'.join(
-                [stands_for.get(first, ''), *others]))
-            if address:
-                doctree += nodes.paragraph('', '', nodes.reference(
-                    '', name, refuri=address))
+        for name, address in find_documented(_cells(doctree)).items():
+            doctree += nodes.paragraph('', '', nodes.reference(
+                '', name, refuri=address))
+
+
+def _full_name(parts, stands_for):
+    return '.'.join([stands_for.get(parts[0], ''), *parts[1:]])
 
 
 def _cells(doctree):

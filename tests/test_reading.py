@@ -7,8 +7,9 @@ import pytest
 from bs4 import BeautifulSoup
 from pybtex.database import parse_file
 
-from code_links import documentation, imports, link_code
+from code_links import find_documented, link_code
 from conftest import ROOT
+from contract import numbers_of_exercises
 from helpers import load_records
 
 CHAPTERS = sorted((ROOT / 'chapters').glob('[0-9]*.ipynb'))
@@ -50,7 +51,7 @@ def test_a_paper_has_the_same_year_wherever_it_is_cited():
 def test_the_bibliography_names_the_chapters(html):
     page = BeautifulSoup((html / 'references.html').read_text(),
                          'html.parser')
-    entries = [entry for entry in page.select('article li')]
+    entries = page.select('article li')
     assert len(entries) == len(papers())
     rectifiers = next(entry for entry in entries
                       if 'Delving deep into rectifiers' in entry.text)
@@ -61,9 +62,7 @@ def test_the_bibliography_names_the_chapters(html):
 
 @pytest.mark.parametrize('path', CHAPTERS, ids=lambda path: path.stem[:3])
 def test_five_exercises_or_more_are_solved_and_folded_away(html, path):
-    text = text_of(path)
-    exercises = re.findall(r'^(\d+)\. ', text.partition('## Exercises')[2]
-                           .partition('\n## ')[0], re.M)
+    exercises = numbers_of_exercises(text_of(path))
     assert len(exercises) >= 5
     page = BeautifulSoup((html / f'chapters/{path.stem}.html').read_text(),
                          'html.parser')
@@ -86,17 +85,10 @@ def test_code_leads_to_the_documentation(html):
         f'{at}testing.html#torch.testing.assert_close')
 
 
-def test_all_names_that_are_linked_exist_in_their_packages(html):
-    names = set()
-    for path in CHAPTERS:
-        cells = [cell.source for cell in nbformat.read(path, 4).cells[1:]
-                 if cell.cell_type == 'code']
-        stands_for = imports(cells)
-        for name in re.findall(r'\b\w+(?:\.\w+)+', '\n'.join(cells)):
-            first, *others = name.split('.')
-            full = '.'.join([stands_for.get(first, ''), *others])
-            if documentation(full):
-                names.add(full)
+def test_all_names_that_are_linked_exist_in_their_packages():
+    names = {name for path in CHAPTERS for name in find_documented(
+        [cell.source for cell in nbformat.read(path, 4).cells[1:]
+         if cell.cell_type == 'code'])}
     assert len(names) > 50
     for name in names:
         parts = name.split('.')
@@ -120,7 +112,7 @@ DOT = '<span class="o">.</span>'
 def test_only_documented_names_are_linked(code, linked):
     cell = f'<div class="highlight-python notranslate"><pre>{code}</pre></div>'
     html = link_code(cell + code, {'torch': 'torch', 'nn': 'torch.nn'})
-    assert re.findall(r'title="|href="[^"]*/([\w.]+?)(?:\.html)?"',
+    assert re.findall(r'href="[^"]*/([\w.]+?)(?:\.html)?"',
                       html.replace('nn.init.html#', '')) == linked
     assert re.sub(r'</?a[^>]*>', '', html) == cell + code
 
@@ -144,5 +136,3 @@ def test_no_number_of_the_comparison_is_typed():
     number = re.compile(r'\b(two|three|four|five|six|seven|eight|nine|ten|'
                         r'twice|half|third|quarter|tenths?)\b', re.I)
     assert not number.search(text), number.search(text)
-
-

@@ -207,6 +207,21 @@ def test_the_contents_open_by_keyboard_on_a_phone(browser, site):
         link.wait_for(state='hidden')
 
 
+def test_the_table_of_networks_can_be_sorted_by_each_column(browser, site):
+    with Visit(browser, f'{site}/chapters/compare.html') as visit:
+        def column(i):
+            return visit.page.locator(
+                f'.cell_output tbody td:nth-child({i})').all_inner_texts()
+        for name, i, key in (('network', 1, str.lower),
+                             ('parameters', 5,
+                              lambda text: int(text.replace(',', '')))):
+            head = visit.page.get_by_role('button', name=name)
+            head.click()
+            assert column(i) == sorted(column(i), key=key)
+            head.click()
+            assert column(i) == sorted(column(i), key=key, reverse=True)
+
+
 def test_a_page_that_is_not_there_offers_the_others(browser, site):
     context = browser.new_context()
     page = context.new_page()

@@ -24,6 +24,7 @@ if 'google.colab' in sys.modules and not importlib.util.find_spec('helpers'):
                            'open the chapter with the button of the book.')
     source = f'git+https://github.com/{REPOSITORY}@{COMMIT}'
     %pip install -q --no-deps d2l==1.0.3 {source}"""
+FOLDED = 'jp-MarkdownHeadingCollapsed'  # how JupyterLab marks a section
 METADATA = {'cellView': 'form', 'tags': ['remove-cell']}
 
 
@@ -52,7 +53,7 @@ def prepare(notebook, repository, commit):
         f"REPOSITORY = '{repository}'\nCOMMIT = '{commit}'",
         FIRST_CELL).splitlines(keepends=True)
     for cell in others:
-        if cell['metadata'].get('jp-MarkdownHeadingCollapsed'):
+        if cell['metadata'].get(FOLDED):
             cell['metadata']['id'] = cell['id']  # Colab's way to fold it
             notebook['metadata']['colab'] = {'collapsed_sections':
                                              [cell['id']]}

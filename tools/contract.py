@@ -65,28 +65,40 @@ def _of_first(cell):
                'run make refresh.')
 
 
+def numbers_of_exercises(text):
+    """The numbers of the exercises that a chapter asks, as it writes them."""
+    exercises = text.partition('## Exercises')[2].partition('\n## ')[0]
+    return re.findall(r'^(\d+)\. ', exercises, re.M)
+
+
 def _of_text(path, notebook):
-    number = re.match(r'(\d)-(\d)-[a-z0-9-]+$', path.stem)
     text = '\n'.join(cell.source for cell in notebook.cells
                      if cell.cell_type == 'markdown')
+    if path.stem not in PAGES:
+        yield from _of_chapter(path, text)
+    yield from _of_headings(text)
+
+
+def _of_chapter(path, text):
+    number = re.match(r'(\d)-(\d)-[a-z0-9-]+$', path.stem)
     first = text.split('\n')[0]
-    if path.stem in PAGES:
-        pass
-    elif not number:
+    if not number:
         yield 'is not named like 7-2-convolutions-for-images: rename it.'
     elif not first.startswith(f'# {number[1]}.{number[2]} '):
         yield (f'must begin with a title such as "# {number[1]}.{number[2]} '
                f'Title", not with "{first}".')
-    for part in () if path.stem in PAGES else REQUIRED:
+    for part in REQUIRED:
         if part not in text:
             yield f'has no "{part}": every chapter has one, write it.'
-    exercises = text.partition('## Exercises')[2].partition('\n## ')[0]
-    asked = re.findall(r'^(\d+)\. ', exercises, re.M)
+    asked = numbers_of_exercises(text)
     solved = re.findall(r'^### Solution (\d+)$', text, re.M)
     if asked != solved:
         yield (f'asks the exercises {", ".join(asked)} and has the solutions '
                f'{", ".join(solved)}: write "### Solution 1" and so on, one '
                f'for each.')
+
+
+def _of_headings(text):
     level = 0
     for heading in re.findall(r'^(#+) .+', text, re.M):
         if len(heading) > level + 1 or (len(heading) == 1 and level):

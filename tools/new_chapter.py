@@ -8,7 +8,8 @@ from pathlib import Path
 
 from nbformat import v4, write
 
-from refresh import FOLDED, refresh
+from colab import FOLDED
+from refresh import refresh
 
 ROOT = Path(__file__).parent.parent
 OPENING = '''# {number} {title}

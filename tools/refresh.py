@@ -24,9 +24,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbdime.prettyprint import PrettyPrintConfig, pretty_print_diff
 
-from colab import FIRST_CELL, METADATA
+from colab import FIRST_CELL, FOLDED, METADATA
 
-FOLDED = 'jp-MarkdownHeadingCollapsed'  # JupyterLab's word for a folded one
 CHAPTERS = Path(__file__).parent.parent / 'chapters'
 KEPT_METADATA = {'tags', 'mystnb', 'cellView', FOLDED}
 
