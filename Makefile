@@ -17,7 +17,7 @@ help:
 	@echo 'make new CHAPTER=8-7 TITLE="DenseNet"  begin a chapter'
 	@echo 'make lab                  open the chapters in JupyterLab'
 	@echo 'make hooks                check what is committed, from now on'
-	@echo 'make full CHAPTER=7-6     the same with its full training runs'
+	@echo 'make full CHAPTER=7-6     run a chapter again with its full training runs'
 	@echo '     ... RUN=resnext      only the runs of one of its networks'
 	@echo '     ... PROCESSES=2      by so many processes, one on each GPU'
 	@echo 'make bench                speed against d2l, in one run'

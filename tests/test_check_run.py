@@ -133,6 +133,13 @@ def test_a_record_that_says_too_much_or_too_little(artifact, change, says):
     assert says in faults(artifact)
 
 
+def test_a_run_that_is_in_the_course_already_is_not_judged_again():
+    record = json.loads((ROOT / RECORD).read_text())
+    record['runs'][0]['epochs'][-1]['val_acc'] = 0.9
+    assert 'Run 0 of lenet ends at 0.900' in record_faults('lenet', record)[0]
+    assert record_faults('lenet', record, kept=1) == []
+
+
 def test_a_record_that_cannot_be_read_is_refused(artifact):
     (artifact / RECORD).write_text('[1, 2')
     assert 'lenet.json cannot be read' in faults(artifact)

@@ -7,7 +7,7 @@ import pytest
 from nbformat import v4
 
 from conftest import ROOT
-from contract import AWAITED, faults
+from contract import faults
 from helpers.records import describe_run
 from refresh import first_cell, refresh
 
@@ -142,19 +142,6 @@ def test_a_cell_that_measures_time_may_be_ignored(tmp_path):
     notebook = a_chapter()
     set_tags(6, 'timing', 'nbval-ignore-output')(notebook)
     assert check(tmp_path, notebook) == []
-
-
-def test_a_full_run_that_is_awaited_may_be_quick_until_it_is_made(
-        tmp_path, monkeypatch):
-    notebook = a_chapter()
-    monkeypatch.setitem(AWAITED, '9-9-a-title', 1)
-    assert 'lower its number in AWAITED to 0' in check(tmp_path, notebook)[0]
-    set_run('Quick')(notebook)
-    assert check(tmp_path, notebook) == []
-    notebook.cells.append(v4.new_code_cell(
-        'train()', execution_count=5, metadata=notebook.cells[8].metadata,
-        outputs=notebook.cells[8].outputs))
-    assert 'must hold the output of a full' in check(tmp_path, notebook)[0]
 
 
 def test_a_wrong_name_and_a_broken_file_are_found(tmp_path):

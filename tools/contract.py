@@ -16,9 +16,6 @@ from helpers.records import describe_run
 ROOT = Path(__file__).parent.parent
 TAGS = {'full-run', 'timing', 'nbval-ignore-output', 'hide-output',
         'hide-input'}
-# How many cells of a chapter still show a quick run, since the full one has
-# not been made yet.
-AWAITED = {'8-1-alexnet': 1, '8-4-googlenet': 1}
 MAX_LINES, MAX_COLUMNS, MAX_FIGURE = 20, 78, 60_000
 PRIVATE_PATH = re.compile(r'(?<![\w.])/(home|root|Users|tmp|work|mnt)/\w|'
                           r'\b[A-Z]:\\\w')
@@ -39,7 +36,7 @@ def faults(path, results=ROOT / 'results'):
                 f'from git, or save it again from Jupyter.']
     found = [f'{path.name}: {fault}' for fault in _of_text(path, notebook)]
     lines = _recorded_lines(path.stem, results)
-    count = awaited = 0
+    count = 0
     for number, cell in enumerate(notebook.cells):
         some = list(_of_source(cell) if number else _of_first(cell))
         if cell.cell_type == 'code':
@@ -47,15 +44,8 @@ def faults(path, results=ROOT / 'results'):
             some += _of_code(cell, count)
             some += _of_outputs(cell)
             if 'full-run' in cell.metadata.get('tags', ()):
-                is_quick = any('Quick run: ' in output.get('text', '')
-                               for output in cell.outputs)
-                awaited += is_quick
-                if not is_quick or awaited > AWAITED.get(path.stem, 0):
-                    some += _of_full_run(cell, lines)
+                some += _of_full_run(cell, lines)
         found += [f'{path.name}, cell {number}: {fault}' for fault in some]
-    if awaited < AWAITED.get(path.stem, 0):
-        found.append(f'{path.name}: has more full runs than tools/contract.py '
-                     f'expects: lower its number in AWAITED to {awaited}.')
     return found
 
 
