@@ -3,8 +3,8 @@
 export PYTHON
 BIN := .venv/bin
 
-.PHONY: help book serve test zip pdf links refresh new lab hooks full bench \
-	screenshot colab-test clean
+.PHONY: help book serve test zip pdf links refresh new lab hooks full results \
+	bench screenshot colab-test clean
 
 help:
 	@echo 'make book                 build the book and say where to open it'
@@ -20,6 +20,7 @@ help:
 	@echo 'make full CHAPTER=7-6     run a chapter again with its full training runs'
 	@echo '     ... RUN=resnext      only the runs of one of its networks'
 	@echo '     ... PROCESSES=2      by so many processes, one on each GPU'
+	@echo 'make results              tell elsewhere what the new runs reach'
 	@echo 'make bench                speed against d2l, in one run'
 	@echo 'make colab-test           run the chapters as Colab does'
 	@echo 'make screenshot           take the pictures in the README'
@@ -83,6 +84,11 @@ else
 	@$(BIN)/torchrun --standalone --nproc-per-node $(PROCESSES) \
 		tools/refresh.py --full $(CHAPTER) $(RUN)
 endif
+
+results: .venv/all-ready
+	@$(BIN)/python tools/refresh.py 8-5
+	@$(BIN)/python tools/refresh.py compare
+	@$(BIN)/python tools/readme.py
 
 bench: .venv/all-ready
 	@$(BIN)/python tools/bench.py

@@ -7,6 +7,7 @@ import ast
 import re
 
 from docutils import nodes
+from sphinx.transforms.post_transforms import SphinxPostTransform
 
 TORCH = 'https://docs.pytorch.org/docs/stable/'
 VISION = 'https://docs.pytorch.org/vision/stable/'
@@ -104,12 +105,20 @@ def link_page(app, pagename, templatename, context, doctree):
                                     imports(_cells(doctree)))
 
 
-def show_links(app, doctree, docname):
-    """Give the builder that asks all links those of the code, too."""
-    if app.builder.name == 'linkcheck' and docname.startswith('chapters/'):
-        for name, address in find_documented(_cells(doctree)).items():
-            doctree += nodes.paragraph('', '', nodes.reference(
-                '', name, refuri=address))
+class ShowLinks(SphinxPostTransform):
+    """Give the builder that asks all links those of the code, too.
+
+    Before it collects the links of a page, with priority 800.
+    """
+    builders, default_priority = ('linkcheck',), 700
+
+    def run(self, **settings):
+        """Append the links to a page."""
+        if self.env.docname.startswith('chapters/'):
+            for name, address in find_documented(
+                    _cells(self.document)).items():
+                self.document += nodes.paragraph('', '', nodes.reference(
+                    '', name, refuri=address))
 
 
 def _full_name(parts, stands_for):
@@ -124,5 +133,5 @@ def _cells(doctree):
 def setup(app):
     """Link after course.py trimmed the page."""
     app.connect('html-page-context', link_page, priority=950)
-    app.connect('doctree-resolved', show_links)
+    app.add_post_transform(ShowLinks)
     return {'parallel_read_safe': True, 'parallel_write_safe': True}

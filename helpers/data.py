@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +87,7 @@ def _read_idx(folder):
                 raise FileNotFoundError(f'{folder} has no {name}[.gz].')
             try:
                 raw = gzip.decompress(path.read_bytes())
-            except (OSError, EOFError) as error:
+            except (OSError, EOFError, zlib.error) as error:
                 raise ValueError(f'{path} is damaged ({error}).') from error
         found = hashlib.sha256(raw).hexdigest()
         if found != expected:

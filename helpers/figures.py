@@ -219,7 +219,7 @@ def _show(fig, place=None):
     Image.open(buffer).convert('RGB').quantize(
         256, dither=Image.Dither.NONE).save(png, 'png', optimize=True)
     picture = display.Image(data=png.getvalue(), format='png', retina=True)
-    if place:
+    if place and place.handle:
         place.handle.update(picture)
     else:
         display.display(picture)

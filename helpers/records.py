@@ -66,23 +66,35 @@ def load_weights(model, name):
     return model.eval()
 
 
-def append_run(task, run, weights=None):
-    """Append a run to the record of its task; put its weights beside it.
+def refusal(task):
+    """Why a run of this task cannot be recorded: a sentence, or None.
 
-    `task` is a record without its runs. A run of another task than the
-    record's is not appended, and a line says so. Nor is one that is there
-    already, since it was killed just after that.
+    `task` is a record without its runs. Where there is a record of its name,
+    it must be one of the same task.
+    """
+    try:
+        record = load_record(task['name'])
+    except FileNotFoundError:
+        return None
+    changed = [key for key in task if record[key] != task[key]]
+    if not changed:
+        return None
+    return (f'This run will not be recorded: {" and ".join(changed)} differ '
+            f'from those of {task["name"]}.json. Give the trainer another '
+            f'name.')
+
+
+def append_run(task, run, weights=None):
+    """Append a run to the record of its task, and put its weights beside.
+
+    A run that is there already, since it was killed just after that, is not
+    appended again.
     """
     path = _own_results() / f'{task["name"]}.json'
     try:
         record = load_record(task['name'])
     except FileNotFoundError:
         record = {**task, 'runs': []}
-    changed = [key for key in task if record[key] != task[key]]
-    if changed:
-        print(f'Not recorded: {" and ".join(changed)} differ from those '
-              f'of {path.name}. Give the trainer another name.')
-        return
     path.parent.mkdir(exist_ok=True)
     if weights:
         write_whole(path.with_suffix('.pt'),

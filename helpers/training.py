@@ -45,7 +45,8 @@ class Trainer(d2l.Trainer):
     weights beside it. Until it is recorded it has a checkpoint after every
     epoch: if it is killed, the same code goes on where it was.
 
-    Raises ValueError for fewer than one epoch or an unknown precision.
+    Raises ValueError for fewer than one epoch, an unknown precision, or a
+    name without a chapter.
     """
     def __init__(self, max_epochs, num_gpus=1, gradient_clip_val=0,
                  name=None, chapter=None, seed=0, keep_weights=False,
@@ -57,6 +58,10 @@ class Trainer(d2l.Trainer):
             raise ValueError(f'precision={precision} is not one of '
                              f'{", ".join(DTYPES)}: choose one of them, or '
                              f'None for the fastest that is safe here.')
+        if name and not chapter:
+            raise ValueError(f'A run named {name} is recorded with its '
+                             f"chapter: say chapter='8-7-densenet', or leave "
+                             f'the name out.')
         super().__init__(max_epochs, num_gpus, gradient_clip_val)
         self.save_hyperparameters()
         distributed.join()
@@ -127,6 +132,12 @@ class Trainer(d2l.Trainer):
             torch.cuda.reset_peak_memory_stats(self.device)
         self.train_batch_idx = self.val_batch_idx = 0
         task = full and self.name and self._describe_task(data)
+        refusal = task and records.refusal(task)
+        if refusal:
+            task = None
+            if distributed.rank() == 0:
+                print(refusal)
+        self.commit = records.commit(self.chapter)
         if task:
             self._find_checkpoint(task)
         model.plot = self._listen  # how d2l's models report their figures
@@ -288,7 +299,7 @@ class Trainer(d2l.Trainer):
                 'seconds': round(self.seconds, 6),
                 'peak_memory_mb': self.peak_memory,
                 'date': datetime.date.today().isoformat(),
-                'commit': records.commit(self.chapter),
+                'commit': self.commit,
                 'versions': {'python': platform.python_version(),
                              'torch': str(torch.__version__),
                              'd2l': version('d2l')},

@@ -2,7 +2,9 @@
 import re
 import subprocess
 
+import nbformat
 import pytest
+from nbformat import v4
 
 import colab
 from conftest import ROOT, build, copy_sources
@@ -37,10 +39,40 @@ def test_mathematics_is_there_without_a_script(pages):
 
 
 def test_every_picture_has_an_alt_text_and_a_size(pages):
+    assert sum('_images/' in html for html in pages.values()) > 10
     for name, html in pages.items():
         for tag in re.findall(r'<img\b[^>]*_images/[^>]*>', html):
             assert re.search(r'alt="[^"]{20,}"', tag), f'{name}: {tag}'
             assert re.search(r'width[:=]', tag), f'{name}: {tag}'
+
+
+def test_the_first_mention_of_a_term_leads_to_the_glossary(pages):
+    def terms(name):
+        return re.findall(r'<a class="term[^>]*#(term-[^"]*)">\s*(.*?)\s*</a>',
+                          pages[f'chapters/{name}.html'], re.S)
+    found = terms('8-4-googlenet')
+    assert ('term-batch-normalization', 'batch normalization') in {
+        (anchor, ' '.join(words.lower().split())) for anchor, words in found}
+    assert any('He\u2019s rule' in words for _, words in found)
+    assert len(found) == len({anchor for anchor, _ in found})
+    assert not [words for _, words in terms('7-2-convolutions-for-images')
+                if words == 'front']
+
+
+def test_a_changed_term_is_linked_in_the_next_build(tmp_path):
+    copy_sources(tmp_path)
+    for path in (tmp_path / 'chapters').iterdir():
+        path.unlink()
+    (tmp_path / '_toc.yml').write_text(
+        'format: jb-book\nroot: glossary\nchapters:\n- file: chapters/a\n')
+    (tmp_path / 'chapters' / 'a.md').write_text('# A\n\nA stride is a step.\n')
+    page = tmp_path / '_build' / 'html' / 'chapters' / 'a.html'
+    for term in 'stride', 'step':
+        (tmp_path / 'glossary.md').write_text(
+            f'# Words\n\n```{{glossary}}\n{term}\n  A word.\n```\n')
+        status, log = build(tmp_path)
+        assert status == 0, log
+        assert re.findall(r'#term-(\w+)"', page.read_text()) == [term]
 
 
 def test_a_changed_style_is_in_the_next_build(tmp_path):
@@ -81,6 +113,23 @@ def test_a_dead_link_is_found_when_links_are_asked(tmp_path):
     (tmp_path / 'index.md').write_text('# A\n\n[b](http://127.0.0.1:9/b)\n')
     status, log = build(tmp_path, 'linkcheck')
     assert status != 0 and 'broken link: http://127.0.0.1:9/b' in log
+
+
+def test_links_of_the_code_are_asked(tmp_path):
+    copy_sources(tmp_path)
+    for path in (tmp_path / 'chapters').iterdir():
+        path.unlink()
+    nbformat.write(v4.new_notebook(cells=[
+        v4.new_markdown_cell('# A'),
+        v4.new_code_cell('import torch\ntorch.eye(2)')]),
+        tmp_path / 'chapters' / 'a.ipynb')
+    (tmp_path / '_toc.yml').write_text('format: jb-book\nroot: chapters/a\n')
+    rules = tmp_path / '_ext' / 'code_links.py'
+    rules.write_text(rules.read_text().replace(
+        'https://docs.pytorch.org/docs/stable/', 'http://127.0.0.1:9/'))
+    status, log = build(tmp_path, 'linkcheck')
+    assert status != 0
+    assert 'link: http://127.0.0.1:9/generated/torch.eye.html' in log
 
 
 def test_the_renderer_is_started_until_it_answers(tmp_path):

@@ -9,7 +9,7 @@ from nbformat import v4
 from conftest import ROOT
 from contract import faults
 from helpers.records import describe_run
-from refresh import first_cell, refresh
+from refresh import find_chapters, first_cell, refresh
 
 RUN = {'device': 'some CPU', 'precision': 'fp32', 'seconds': 31.4,
        'peak_memory_mb': 900,
@@ -201,6 +201,30 @@ def test_refresh_keeps_full_runs_and_writes_nothing_when_a_cell_fails(
     with pytest.raises(SystemExit, match='cell 7 failed with ZeroDivision'):
         refresh(path)
     assert path.read_bytes() == broken
+
+
+def test_an_edit_made_while_a_chapter_runs_is_kept(tmp_path):
+    path = tmp_path / '9-9-a-title.ipynb'
+    nbformat.write(v4.new_notebook(cells=[v4.new_code_cell(
+        'from pathlib import Path\n'
+        'path = Path("9-9-a-title.ipynb")\n'
+        'n = path.write_text(path.read_text() + " ")')]), path)
+    before = path.read_text()
+    with pytest.raises(SystemExit, match='was changed while it ran'):
+        refresh(path)
+    assert path.read_text() == before + ' '
+    assert path.with_suffix('.partial').exists()
+
+
+def test_a_chapter_is_found_by_its_number_and_no_other_with_it():
+    resnet = [ROOT / 'chapters' / '8-6-resnet.ipynb']
+    for name in '8-6', '8.6', '8-6-resnet', 'chapters/8-6-resnet.ipynb':
+        assert find_chapters(name) == resnet
+    assert len(find_chapters('8')) == 6
+    assert len(find_chapters()) == 13
+    for name in '8-60', '8-', 'resnet':
+        with pytest.raises(SystemExit, match=f'There is no chapter {name}'):
+            find_chapters(name)
 
 
 def test_what_editors_save_keeps_the_contract_after_a_refresh(

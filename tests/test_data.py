@@ -221,7 +221,7 @@ def test_own_folder(small, tmp_path, monkeypatch, compress):
     check_small_is_loaded()
 
 
-@pytest.mark.parametrize('fault', ['missing', 'altered', 'truncated'])
+@pytest.mark.parametrize('fault', ['missing', 'altered', 'truncated', 'bad'])
 def test_a_bad_own_folder_is_an_error_and_stays_as_it_is(
         small, tmp_path, monkeypatch, fault):
     own, name = tmp_path / 'own', 't10k-images-idx3-ubyte'
@@ -231,8 +231,11 @@ def test_a_bad_own_folder_is_an_error_and_stays_as_it_is(
         path.unlink()
     elif fault == 'altered':
         path.write_bytes(gzip.compress(b'something else'))
-    else:
+    elif fault == 'truncated':
         path.write_bytes(path.read_bytes()[:-100])
+    else:  # a byte that begins no block
+        content = path.read_bytes()
+        path.write_bytes(content[:10] + b'\xff' + content[11:])
     before = sorted((p.name, p.read_bytes()) for p in own.iterdir())
     monkeypatch.setenv('COURSE_DATA', str(own))
     with pytest.raises(RuntimeError, match=f'COURSE_DATA=.*{name}'):

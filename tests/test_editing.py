@@ -60,8 +60,8 @@ def test_outputs_that_became_stale_are_found_and_it_is_said_what_to_do(
 
 
 @pytest.fixture
-def served(tmp_path):
-    """A copy of the book as `make serve` serves it: its folder and address."""
+def served(tmp_path, tmp_path_factory):
+    """A copy of the book as `make serve` does it: folder, log and address."""
     copy_sources(tmp_path)
     shutil.copy(ROOT / 'conf.py', tmp_path)
     commands = subprocess.run(
@@ -71,12 +71,13 @@ def served(tmp_path):
     command = shlex.split(commands[commands.rindex('sphinx-autobuild'):])
     command.remove('--open-browser')
     command[0] = Path(sys.executable).parent / command[0]
-    log = open(tmp_path / 'log.txt', 'w+')
+    path = tmp_path_factory.mktemp('log') / 'log.txt'  # which is not watched
+    log = open(path, 'w')
     process = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log,
                                env={**os.environ, 'PYTHONUNBUFFERED': '1'})
     try:
-        yield tmp_path, wait_for(lambda: re.search(
-            r'http://[\d.]+:\d+', (tmp_path / 'log.txt').read_text()))[0]
+        yield tmp_path, path, wait_for(lambda: re.search(
+            r'http://[\d.]+:\d+', path.read_text()))[0]
     finally:
         process.terminate()
         process.wait(30)
@@ -98,7 +99,7 @@ def wait_for(find, seconds=120):
 
 
 def test_what_is_saved_is_served(served):
-    folder, address = served
+    folder, log, address = served
 
     def read(page):
         with urllib.request.urlopen(f'{address}/{page}', timeout=10) as answer:
@@ -114,5 +115,5 @@ def test_what_is_saved_is_served(served):
     page.write_text(page.read_text() + '\n\nAnother new sentence.\n')
     wait_for(lambda: 'Another new sentence.' in read('glossary.html'))
     changes = re.findall(r'Detected changes \((.*)\)',
-                         (folder / 'log.txt').read_text())
+                         log.read_text())
     assert changes and '_build' not in str(changes)  # what it wrote itself

@@ -130,3 +130,12 @@ def test_a_place_shows_text_and_then_a_figure(monkeypatch):
     assert handle.shown[0] == {'text/plain': '50%'}
     assert isinstance(handle.shown[1], figures.display.Image)
     assert len(handle.shown) == 2
+
+
+def test_a_run_in_a_terminals_ipython_shows_its_figure(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(figures, 'get_ipython', object)
+    monkeypatch.setattr(figures.display, 'display', drawn.append)
+    place = figures.Place()
+    figures.show_runs([[{'epoch': 1, 'val_acc': 0.5}]], place)
+    assert isinstance(drawn[0], figures.display.Image)

@@ -23,7 +23,7 @@ def test_a_new_chapter_keeps_the_contract_and_is_in_the_contents(course):
     contents = (course / '_toc.yml').read_text()
     assert ('      - file: chapters/8-6-resnet\n'
             '      - file: chapters/8-7-dense-networks-more\n') in contents
-    new_chapter('8-10', 'Later', course)
+    assert not faults(new_chapter('8-10', 'Later', course))
     new_chapter('8-0', 'First', course)
     entries = [line.split('/')[1] for line in
                (course / '_toc.yml').read_text().split('\n') if '/8-' in line]
@@ -35,6 +35,7 @@ def test_a_new_chapter_keeps_the_contract_and_is_in_the_contents(course):
 @pytest.mark.parametrize('number,title,message', [
     ('', '', 'Say the number and the title'),
     ('8-7', ' ', 'Say the number and the title'),
+    ('8-7', '深い', 'Say the number and the title'),
     ('../8-7', 'A title', 'Say the number and the title'),
     ('8-6', 'Again', '8-6 is taken by 8-6-resnet.ipynb'),
     ('9-1', 'A title', '_toc.yml has no part 9 yet')])

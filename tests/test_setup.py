@@ -92,5 +92,6 @@ def test_make_does_nothing_twice():
     planned = subprocess.run(['make', '-n', 'book', 'test'], cwd=ROOT,
                              text=True, capture_output=True, check=True)
     ready = {'.venv/book-ready', '.venv/all-ready'}
-    if all((ROOT / name).exists() for name in ready):
-        assert 'setup.sh' not in planned.stdout
+    if not all((ROOT / name).exists() for name in ready):
+        pytest.skip('make test has not made this environment')
+    assert 'setup.sh' not in planned.stdout

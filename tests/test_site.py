@@ -16,7 +16,7 @@ from browser import chromium, served
 from conftest import ROOT, build, copy_sources, find_chapter
 from print_book import print_book
 
-PAGES = (['index', 'glossary', 'search', '404']
+PAGES = (['index', 'glossary', 'references', 'search', '404']
          + [f'chapters/{path.stem}'
             for path in sorted((ROOT / 'chapters').glob('*.ipynb'))])
 WIDTHS = {'phone': 360, 'desktop': 1280}
@@ -203,8 +203,23 @@ def test_the_contents_open_by_keyboard_on_a_phone(browser, site):
             'getComputedStyle(document.activeElement).outlineStyle') == 'solid'
         page.keyboard.press('Enter')
         link.wait_for()
+        page.wait_for_function("""document.activeElement.closest(
+            '.sidebar-drawer')""")
         page.keyboard.press('Escape')
         link.wait_for(state='hidden')
+        assert page.evaluate('document.activeElement.ariaExpanded') == 'false'
+
+
+def test_the_sections_can_be_chosen_by_keyboard(browser, site):
+    with Visit(browser, f'{site}/{LENET}.html',
+               viewport={'width': 1000, 'height': 800}) as visit:
+        page = visit.page
+        page.locator('button.toc-overlay-icon:visible').focus()
+        page.keyboard.press('Enter')
+        page.wait_for_function("document.activeElement.closest('.toc-drawer')")
+        page.keyboard.press('Tab')
+        page.keyboard.press('Enter')
+        assert '#' in page.url
 
 
 def test_the_table_of_networks_can_be_sorted_by_each_column(browser, site):
@@ -212,10 +227,14 @@ def test_the_table_of_networks_can_be_sorted_by_each_column(browser, site):
         def column(i):
             return visit.page.locator(
                 f'.cell_output tbody td:nth-child({i})').all_inner_texts()
-        for name, i, key in (('network', 1, str.lower),
-                             ('parameters', 5,
-                              lambda text: int(text.replace(',', '')))):
-            head = visit.page.get_by_role('button', name=name)
+        def number(text):
+            return float(text.replace(',', ''))
+        keys = [str.lower, number, number,
+                lambda text: (text == 'one run', text), number, number,
+                number, number, str.lower, str]
+        heads = visit.page.locator('.cell_output thead th').all_inner_texts()
+        for i, (name, key) in enumerate(zip(heads, keys, strict=True), 1):
+            head = visit.page.get_by_role('button', name=name, exact=True)
             head.click()
             assert column(i) == sorted(column(i), key=key)
             head.click()
@@ -248,7 +267,9 @@ def test_the_site_works_from_a_folder(browser, html):
 
 
 def test_figures_are_small(html):
-    for path in (html / '_images').iterdir():
+    pictures = list((html / '_images').iterdir())
+    assert len(pictures) > 100
+    for path in pictures:
         assert path.stat().st_size <= 60_000, path.name
 
 

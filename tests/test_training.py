@@ -135,7 +135,7 @@ def test_gradients_are_clipped():
 
 def test_quick_mode_stops_after_two_epochs_and_records_nothing(
         results, capsys):
-    history = Trainer(max_epochs=10, name='tiny').fit(
+    history = Trainer(max_epochs=10, name='tiny', chapter='9-9-tiny').fit(
         Tiny(), FashionMNIST(batch_size=128))
     assert [row['epoch'] for row in history] == [1, 2]
     assert 'Quick run: 2 epochs of 512 images' in capsys.readouterr().out
@@ -168,16 +168,22 @@ def test_a_full_run_is_appended_to_its_record(results, capsys):
 
 
 def test_a_run_with_other_hyperparameters_is_not_recorded(results, capsys):
-    Trainer(max_epochs=1, name='tiny').fit(Tiny(), Data(batches(4)))
+    Trainer(max_epochs=1, name='tiny', chapter='9-9-tiny').fit(
+        Tiny(), Data(batches(4)))
     before = (results / 'tiny.json').read_bytes()
-    Trainer(max_epochs=1, name='tiny').fit(Tiny(lr=0.2), Data(batches(4)))
-    assert 'Not recorded: hyperparameters differ' in capsys.readouterr().out
+    Trainer(max_epochs=1, name='tiny', chapter='9-9-tiny').fit(
+        Tiny(lr=0.2), Data(batches(4)))
+    said = capsys.readouterr().out.split('\n')
+    warned = next(i for i, line in enumerate(said)
+                  if 'will not be recorded: hyperparameters differ' in line)
+    assert any(line.startswith('Full run') for line in said[warned:])
     assert (results / 'tiny.json').read_bytes() == before
 
 
 def test_weights_come_back_and_must_be_those_of_the_record(results):
     model = Tiny()
-    Trainer(max_epochs=1, name='tiny', keep_weights=True).fit(
+    Trainer(max_epochs=1, name='tiny', chapter='9-9-tiny',
+            keep_weights=True).fit(
         model, Data(batches(4)))
     again = load_weights(Tiny(), 'tiny')
     assert torch.equal(again.net[2].weight, model.net[2].weight)
@@ -193,7 +199,8 @@ def test_code_hidden_in_weights_is_not_run(results):
         def __reduce__(self):
             return Path.touch, (results / 'went-off',)
 
-    Trainer(max_epochs=1, name='tiny', keep_weights=True).fit(
+    Trainer(max_epochs=1, name='tiny', chapter='9-9-tiny',
+            keep_weights=True).fit(
         Tiny(), Data(batches(4)))
     torch.save({'net.2.weight': Bomb()}, results / 'tiny.pt')
     record = json.loads((results / 'tiny.json').read_text())
@@ -237,6 +244,11 @@ def test_a_record_is_written_whole_or_not_at_all(results):
 def test_no_epoch_is_an_error(epochs):
     with pytest.raises(ValueError, match='at least one epoch'):
         Trainer(max_epochs=epochs)
+
+
+def test_a_name_without_a_chapter_is_an_error():
+    with pytest.raises(ValueError, match='with its chapter'):
+        Trainer(max_epochs=1, name='tiny')
 
 
 def test_an_empty_loader_is_an_error():

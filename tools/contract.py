@@ -70,7 +70,7 @@ def _of_text(path, notebook):
 
 
 def _of_chapter(path, text):
-    number = re.match(r'(\d)-(\d)-[a-z0-9-]+$', path.stem)
+    number = re.match(r'(\d)-(\d+)-[a-z0-9-]+$', path.stem)
     first = text.split('\n')[0]
     if not number:
         yield 'is not named like 7-2-convolutions-for-images: rename it.'

@@ -41,13 +41,13 @@ def new_chapter(number, title, root=ROOT):
     Raises SystemExit, and writes nothing, where the number is taken or is
     none, the title is empty, or _toc.yml has no part for the chapter.
     """
-    if not re.fullmatch(r'\d-\d+', number) or not title.strip():
+    slug = re.sub(r'[^a-z0-9]+', '-', title.lower()).strip('-')
+    if not re.fullmatch(r'\d-\d+', number) or not slug:
         sys.exit('Say the number and the title of the chapter: '
                  'make new CHAPTER=8-7 TITLE="DenseNet"')
     taken = list((root / 'chapters').glob(f'{number}-*.ipynb'))
     if taken:
         sys.exit(f'{number} is taken by {taken[0].name}: choose another.')
-    slug = re.sub(r'[^a-z0-9]+', '-', title.lower()).strip('-')
     path = root / 'chapters' / f'{number}-{slug}.ipynb'
     contents = _with_entry((root / '_toc.yml').read_text(), path.stem)
     cells = [v4.new_markdown_cell(OPENING.format(
@@ -59,7 +59,11 @@ def new_chapter(number, title, root=ROOT):
                  SOLUTIONS, metadata={FOLDED: True}),
              v4.new_markdown_cell(SOLUTION), v4.new_markdown_cell(READING)]
     write(v4.new_notebook(cells=cells), path)
-    refresh(path)
+    try:
+        refresh(path)
+    except BaseException:
+        path.unlink()
+        raise
     (root / '_toc.yml').write_text(contents)
     return path
 

@@ -6,9 +6,10 @@
     python tools/refresh.py --full 8-6 resnext  with that network's alone
 
 In quick mode the cells tagged full-run keep the full run that they show. What
-changed is printed. When a cell fails, nothing is written. Under torchrun every
-process executes the chapter, its trainers train together, and the first
-process writes.
+changed is printed. When a cell fails, the chapter stays as it was; full runs
+that ended before are recorded all the same. Under torchrun every process
+executes the chapter, its trainers train together, and the first process
+writes.
 """
 import argparse
 import copy
@@ -31,11 +32,15 @@ KEPT_METADATA = {'tags', 'mystnb', 'cellView', FOLDED}
 
 
 def find_chapters(name=None):
-    """The notebooks whose file name begins with `name` ('7-2'), or all.
+    """The chapter `name` ('7-2', 7.2, its file), those of part '7', or all.
 
-    Raises SystemExit, naming the chapters there are, if none does.
+    Raises SystemExit, naming the chapters there are, if there is none.
     """
-    paths = sorted(CHAPTERS.glob(f'{Path(name or "").stem}*.ipynb'))
+    paths = sorted(CHAPTERS.glob('*.ipynb'))
+    if name:
+        stem = Path(name).name.removesuffix('.ipynb').replace('.', '-')
+        paths = [path for path in paths
+                 if f'{path.stem}-'.startswith(f'{stem}-')]
     if not paths:
         there = ', '.join(re.match(r'\d-\d+|\w+', path.stem)[0]
                           for path in find_chapters())
@@ -56,7 +61,8 @@ def refresh(path, full=False, run=''):
     With `full`, the full-run cells that name the network `run` (by default
     all) train in full; the others keep their outputs.
     """
-    notebook = nbformat.read(path, as_version=4)
+    text = path.read_text()
+    notebook = nbformat.reads(text, as_version=4)
     before = copy.deepcopy(notebook)
     notebook.cells = [first_cell()] + [
         cell for cell in notebook.cells
@@ -98,6 +104,9 @@ def refresh(path, full=False, run=''):
         return
     partial = path.with_suffix('.partial')
     nbformat.write(notebook, partial)
+    if path.read_text() != text:
+        sys.exit(f'{path.name} was changed while it ran: your change is '
+                 f'kept, and what it printed is in {partial.name}.')
     os.replace(partial, path)
     show_changes(before, notebook)
 

@@ -1,0 +1,27 @@
+"""Bring the README's table of networks in line with the records.
+
+    python tools/readme.py
+"""
+import re
+from pathlib import Path
+
+from helpers import load_runs
+
+README = Path(__file__).parent.parent / 'README.md'
+
+
+def row(match):
+    """A row of the table: what names it, then the newest run of each seed."""
+    runs = load_runs(match['name'])
+    machines = {f'{run["device"]}, {run["precision"]}': None for run in runs}
+    return ' | '.join([
+        match['start'],
+        ' '.join(f'{run["epochs"][-1]["val_acc"]:.3f}' for run in runs),
+        ' '.join(f'{run["seconds"]:.0f}' for run in runs),
+        '; '.join(machines)]) + ' |'
+
+
+if __name__ == '__main__':
+    README.write_text(re.sub(
+        r'^(?P<start>\| \[[^]]+\]\(results/(?P<name>[\w-]+)\.json\) \|[^|]*)'
+        r' \|.*$', row, README.read_text(), flags=re.M))
