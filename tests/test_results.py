@@ -13,7 +13,9 @@ RECORDS = sorted(path for path in (ROOT / 'results').glob('*.json')
                  if path.name != 'bench.json')
 
 # What is known to miss its band, told in the README and in the chapter.
-OUTSIDE = {'googlenet': ['Run 0 of googlenet ends at 0.831, outside its band '
+OUTSIDE = {'alexnet': ['Run 0 of alexnet ends at 0.884, outside its band from '
+                       '0.81 to 0.85.'],
+           'googlenet': ['Run 0 of googlenet ends at 0.831, outside its band '
                          'from 0.782 to 0.822.']}
 
 
