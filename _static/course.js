@@ -15,7 +15,8 @@ document.addEventListener('DOMContentLoaded', () => {
     box.addEventListener('change', () => {
       button.ariaExpanded = String(box.checked);
       if (box.checked) {  // once the drawer has begun to come in
-        setTimeout(() => drawer.querySelector('a[href]')?.focus(), 50);
+        setTimeout(() => [...drawer.querySelectorAll('a')].find(
+            link => link.getClientRects().length)?.focus(), 50);
       } else if (drawer.contains(document.activeElement)) {
         button.focus();
       }

@@ -121,7 +121,8 @@ def test_links_of_the_code_are_asked(tmp_path):
         path.unlink()
     nbformat.write(v4.new_notebook(cells=[
         v4.new_markdown_cell('# A'),
-        v4.new_code_cell('import torch\ntorch.eye(2)')]),
+        v4.new_code_cell('import torch\ntorch.eye(2)')],
+        metadata={'language_info': {'name': 'python'}}),
         tmp_path / 'chapters' / 'a.ipynb')
     (tmp_path / '_toc.yml').write_text('format: jb-book\nroot: chapters/a\n')
     rules = tmp_path / '_ext' / 'code_links.py'

@@ -119,7 +119,8 @@ def train(data=None, model=Tiny, **options):
     torch.set_num_threads(1)
     try:
         trainer = Trainer(**{'max_epochs': 20, 'name': 'tiny',
-                             'precision': 'fp32', **options})
+                             'chapter': '9-9-tiny', 'precision': 'fp32',
+                             **options})
         return trainer.fit(model(), data or Sample())
     finally:
         torch.set_num_threads(threads)
