@@ -11,6 +11,7 @@ import torch
 from IPython import display, get_ipython
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import Bbox
 from PIL import Image
 
 COLORS = ['#0b66ad', '#c44900', '#2a7a3f', '#7a3fa0', '#5c5c5c']
@@ -149,12 +150,28 @@ def show_points(X, Y, names, xlabel, ylabel):
         axes = fig.subplots()
         axes.errorbar(_array(X), means, ends, fmt='o', color=COLORS[0],
                       capsize=3)
-        for x, mean, name in zip(X, means, names):
-            axes.annotate(name, (x, mean), (6, 4), size=8.5,
-                          textcoords='offset points')
         axes.set(xlabel=xlabel, ylabel=ylabel, xscale='log')
         axes.set_xmargin(0.12)
+        fig.draw_without_rendering()  # settles where the points are
+        taken = [Bbox.from_bounds(x - 5, y - 5, 10, 10) for x, y in
+                 axes.transData.transform(np.c_[_array(X), means])]
+        for x, mean, name in sorted(zip(X, means, names), reverse=True):
+            taken.append(_name(axes, (x, mean), name, taken))
         _show(fig)
+
+
+def _name(axes, point, name, taken):
+    """Write a name beside its point where it covers nothing; its box."""
+    for x, y in (7, 3), (-7, 3), (7, -10), (-7, -10), (7, 12), (-7, 12):
+        text = axes.annotate(name, point, (x, y), size=8.5,
+                             textcoords='offset points',
+                             ha='left' if x > 0 else 'right')
+        box = text.get_window_extent()
+        if not any(box.overlaps(other) for other in taken):
+            return box
+        text.remove()
+    axes.add_artist(text)  # nowhere is free
+    return box
 
 
 def show_runs(histories, place=None):

@@ -1,5 +1,6 @@
 """Figures: what they draw, their size, and that they change no setting."""
 import io
+import itertools
 
 import matplotlib
 import numpy as np
@@ -97,8 +98,21 @@ def test_points_are_means_with_bars_from_the_worst_run_to_the_best(shown):
                                [[10, 0.75], [1000, 0.9]])
     bars = [path.vertices[:, 1] for path in axes.collections[0].get_paths()]
     np.testing.assert_allclose(bars, [[0.7, 0.8], [0.9, 0.9]])
-    assert [text.get_text() for text in axes.texts] == ['a', 'b']
+    assert {text.get_text() for text in axes.texts} == {'a', 'b'}
     assert axes.get_xscale() == 'log'
+
+
+def test_names_of_points_that_lie_close_cover_neither_each_other_nor_points(
+        shown):
+    X, Y = [100, 101, 104, 110], [[0.9], [0.901], [0.895], [0.9]]
+    figures.show_points(X, Y, ['one', 'another', 'a third', 'four'], 'x', 'y')
+    axes = shown[0].axes[0]
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert len(boxes) == 4
+    for a, b in itertools.combinations(boxes, 2):
+        assert not a.overlaps(b)
+    for point in axes.transData.transform(list(zip(X, sum(Y, [])))):
+        assert not any(box.contains(*point) for box in boxes)
 
 
 def test_confusion_colours_the_mistakes_alone(shown):
