@@ -162,15 +162,14 @@ def show_points(X, Y, names, xlabel, ylabel):
 
 def _name(axes, point, name, taken):
     """Write a name beside its point where it covers nothing; its box."""
+    text = axes.annotate(name, point, (0, 0), size=8.5,
+                         textcoords='offset points')
     for x, y in (7, 3), (-7, 3), (7, -10), (-7, -10), (7, 12), (-7, 12):
-        text = axes.annotate(name, point, (x, y), size=8.5,
-                             textcoords='offset points',
-                             ha='left' if x > 0 else 'right')
+        text.xyann = x, y
+        text.set_horizontalalignment('left' if x > 0 else 'right')
         box = text.get_window_extent()
         if not any(box.overlaps(other) for other in taken):
-            return box
-        text.remove()
-    axes.add_artist(text)  # nowhere is free
+            break
     return box
 
 

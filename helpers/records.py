@@ -72,10 +72,7 @@ def refusal(task):
     `task` is a record without its runs. Where there is a record of its name,
     it must be one of the same task.
     """
-    try:
-        record = load_record(task['name'])
-    except FileNotFoundError:
-        return None
+    record = _load_or_begin(task)
     changed = [key for key in task if record[key] != task[key]]
     if not changed:
         return None
@@ -91,10 +88,7 @@ def append_run(task, run, weights=None):
     appended again.
     """
     path = _own_results() / f'{task["name"]}.json'
-    try:
-        record = load_record(task['name'])
-    except FileNotFoundError:
-        record = {**task, 'runs': []}
+    record = _load_or_begin(task)
     path.parent.mkdir(exist_ok=True)
     if weights:
         write_whole(path.with_suffix('.pt'),
@@ -145,6 +139,13 @@ def commit(chapter):
         return git('rev-parse', 'HEAD') + ('-changed' if changed else '')
     except (OSError, subprocess.CalledProcessError):
         return 'unknown'
+
+
+def _load_or_begin(task):
+    try:
+        return load_record(task['name'])
+    except FileNotFoundError:
+        return {**task, 'runs': []}
 
 
 def _own_results():

@@ -98,7 +98,9 @@ def test_points_are_means_with_bars_from_the_worst_run_to_the_best(shown):
                                [[10, 0.75], [1000, 0.9]])
     bars = [path.vertices[:, 1] for path in axes.collections[0].get_paths()]
     np.testing.assert_allclose(bars, [[0.7, 0.8], [0.9, 0.9]])
-    assert {text.get_text() for text in axes.texts} == {'a', 'b'}
+    assert {text.get_text(): tuple(map(float, text.xy))
+            for text in axes.texts} == {'a': (10, pytest.approx(0.75)),
+                                        'b': (1000, 0.9)}
     assert axes.get_xscale() == 'log'
 
 

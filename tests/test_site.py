@@ -227,8 +227,10 @@ def test_the_table_of_networks_can_be_sorted_by_each_column(browser, site):
         def column(i):
             return visit.page.locator(
                 f'.cell_output tbody td:nth-child({i})').all_inner_texts()
+
         def number(text):
             return float(text.replace(',', ''))
+
         keys = [str.lower, number, number,
                 lambda text: (text == 'one run', text), number, number,
                 number, number, str.lower, str]

@@ -183,8 +183,7 @@ def test_a_run_with_other_hyperparameters_is_not_recorded(results, capsys):
 def test_weights_come_back_and_must_be_those_of_the_record(results):
     model = Tiny()
     Trainer(max_epochs=1, name='tiny', chapter='9-9-tiny',
-            keep_weights=True).fit(
-        model, Data(batches(4)))
+            keep_weights=True).fit(model, Data(batches(4)))
     again = load_weights(Tiny(), 'tiny')
     assert torch.equal(again.net[2].weight, model.net[2].weight)
     assert not again.training
@@ -200,8 +199,7 @@ def test_code_hidden_in_weights_is_not_run(results):
             return Path.touch, (results / 'went-off',)
 
     Trainer(max_epochs=1, name='tiny', chapter='9-9-tiny',
-            keep_weights=True).fit(
-        Tiny(), Data(batches(4)))
+            keep_weights=True).fit(Tiny(), Data(batches(4)))
     torch.save({'net.2.weight': Bomb()}, results / 'tiny.pt')
     record = json.loads((results / 'tiny.json').read_text())
     record['runs'][0]['weights_sha256'] = records._sha256(
