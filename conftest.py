@@ -1,8 +1,9 @@
-"""Every test, and every notebook as a test, runs in quick mode."""
+"""Every test, and every notebook as a test, runs in quick mode on the CPU."""
 import os
 import re
 
 os.environ['COURSE_RUN'] = 'quick'
+os.environ['CUDA_VISIBLE_DEVICES'] = ''
 os.environ.pop('COURSE_DATA', None)
 
 

@@ -14,5 +14,11 @@ from helpers.measure import (
                              layer_summary,
                              receptive_field,
 )
-from helpers.records import load_records, load_runs, load_weights
+from helpers.records import (
+                             load_record,
+                             load_records,
+                             load_runs,
+                             load_weights,
+                             show_record,
+)
 from helpers.training import Trainer

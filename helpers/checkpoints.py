@@ -57,7 +57,8 @@ def load_checkpoint(path, task):
             warnings.warn(f'The checkpoint {candidate} is damaged and is '
                           f'passed over.', stacklevel=2)
             continue
-        saved = torch.load(io.BytesIO(content[32:]), weights_only=True)
+        saved = torch.load(io.BytesIO(content[32:]), map_location='cpu',
+                           weights_only=True)
         changed = [key for key in task if saved['task'].get(key) != task[key]]
         if changed:
             raise RuntimeError(
@@ -87,7 +88,8 @@ def code_version(model):
     classes = {kind for module in model.modules()
                for kind in type(module).__mro__
                if not kind.__module__.startswith(('torch.', 'builtins'))}
-    for kind in sorted(classes, key=lambda kind: kind.__qualname__):
+    for kind in sorted(classes, key=lambda kind: (kind.__qualname__,
+                                                  kind.__module__)):
         for name, function in sorted(vars(kind).items()):
             if inspect.isfunction(function):
                 digest.update(repr((kind.__qualname__, name,

@@ -4,13 +4,14 @@ Every function shows its figure as a PNG and returns nothing, draws without
 pyplot and so leaves the reader's matplotlib settings alone.
 """
 import io
+from itertools import cycle
 
 import matplotlib
 import numpy as np
 import torch
 from IPython import display, get_ipython
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 from matplotlib.transforms import Bbox
 from PIL import Image
 
@@ -126,7 +127,7 @@ def plot(X, Y, xlabel, ylabel, legend=(), xscale='linear',
     with matplotlib.rc_context(STYLE):
         fig = Figure((4.6, 2.7))
         axes = fig.subplots()
-        for y, color, marker in zip(Y, COLORS, MARKERS):
+        for y, color, marker in zip(Y, cycle(COLORS), cycle(MARKERS)):
             axes.plot(_array(X), _array(y), color=color, marker=marker)
         axes.set(xlabel=xlabel, ylabel=ylabel, xscale=xscale,
                  yscale=yscale)
@@ -152,6 +153,10 @@ def show_points(X, Y, names, xlabel, ylabel):
                       capsize=3)
         axes.set(xlabel=xlabel, ylabel=ylabel, xscale='log')
         axes.set_xmargin(0.12)
+        if max(X) < 30 * min(X):  # the powers of ten are too few
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter('{x:,.0f}')
+            axes.xaxis.set_minor_formatter('')
         fig.draw_without_rendering()  # settles where the points are
         taken = [Bbox.from_bounds(x - 5, y - 5, 10, 10) for x, y in
                  axes.transData.transform(np.c_[_array(X), means])]
@@ -161,14 +166,15 @@ def show_points(X, Y, names, xlabel, ylabel):
 
 
 def _name(axes, point, name, taken):
-    """Write a name beside its point where it covers nothing; its box."""
+    """Write a name beside its point where nothing is; return its box."""
     text = axes.annotate(name, point, (0, 0), size=8.5,
                          textcoords='offset points')
     for x, y in (7, 3), (-7, 3), (7, -10), (-7, -10), (7, 12), (-7, 12):
         text.xyann = x, y
         text.set_horizontalalignment('left' if x > 0 else 'right')
         box = text.get_window_extent()
-        if not any(box.overlaps(other) for other in taken):
+        if box.x0 > axes.bbox.x0 and not any(
+                box.overlaps(other) for other in taken):
             break
     return box
 

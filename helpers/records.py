@@ -27,9 +27,15 @@ def describe_run(run, num_images, mode='Full'):
 def load_record(name):
     """The record of a network, the dict that `results/<name>.json` holds.
 
-    Raises FileNotFoundError when no full run of that name was recorded.
+    Raises FileNotFoundError when no full run of that name was recorded, and
+    ValueError when the file holds something else.
     """
-    return json.loads(_find(f'{name}.json').read_text())
+    path = _find(f'{name}.json')
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f'{path} is no record any more ({error}): restore '
+                         f'it from the course.') from error
 
 
 def load_records():
@@ -47,6 +53,26 @@ def load_runs(name):
     """The newest recorded run of every seed, in the order of the seeds."""
     newest = {run['seed']: run for run in load_record(name)['runs']}
     return [newest[seed] for seed in sorted(newest)]
+
+
+def show_record(name, epochs):
+    """Print how a network's run with its first seed went, and where all end.
+
+    Of the newest run with that seed the losses and the accuracy after each
+    of `epochs`, then one line for every run that was recorded.
+    """
+    run = load_runs(name)[0]
+    print(f'seed {run["seed"]}, {run["device"]}:')
+    for epoch in epochs:
+        row = run['epochs'][epoch - 1]
+        print(f'epoch {epoch:2}: training loss {row["train_loss"]:.2f}, '
+              f'validation loss {row["val_loss"]:.2f}, accuracy '
+              f'{row["val_acc"]:.3f}')
+    print('all runs, at the end:')
+    for run in load_record(name)['runs']:
+        print(f'seed {run["seed"]}: accuracy '
+              f'{run["epochs"][-1]["val_acc"]:.3f}, {run["device"]}, '
+              f'{run["precision"]}, {run["seconds"]:,.0f} s')
 
 
 def load_weights(model, name):

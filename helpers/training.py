@@ -1,9 +1,11 @@
 """Training that is fast, seeded, counts every image once and is recorded."""
 import ctypes
 import datetime
+import gc
 import platform
 import sys
 import time
+import warnings
 from importlib.metadata import version
 
 import torch
@@ -62,13 +64,16 @@ class Trainer(d2l.Trainer):
             raise ValueError(f'A run named {name} is recorded with its '
                              f"chapter: say chapter='8-7-densenet', or leave "
                              f'the name out.')
-        super().__init__(max_epochs, num_gpus, gradient_clip_val)
+        usable = torch.cuda.is_available()  # which d2l does not ask
+        super().__init__(max_epochs, num_gpus if usable else 0,
+                         gradient_clip_val)
         self.save_hyperparameters()
         distributed.join()
         self.device = (torch.device('cuda', distributed.local_rank())
                        if self.gpus else torch.device('cpu'))
         self.gpus = [self.device] if self.gpus else []
-        self.precision = precision or best_precision(self.device)
+        self.precision = distributed.from_first(
+            precision or best_precision(self.device))
         torch.manual_seed(seed)
 
     def prepare_data(self, data):
@@ -129,6 +134,7 @@ class Trainer(d2l.Trainer):
         self.history, self.num_images = History(), 0
         self.seconds, self.peak_memory = 0.0, 0
         if self.gpus:
+            gc.collect()  # trainers before this one, with their images
             torch.cuda.reset_peak_memory_stats(self.device)
         self.train_batch_idx = self.val_batch_idx = 0
         task = full and self.name and self._describe_task(data)
@@ -252,7 +258,8 @@ class Trainer(d2l.Trainer):
     def _find_checkpoint(self, task):
         """Go on from the checkpoint of this run, if there is one."""
         self.path = checkpoints.checkpoint_path(self.name, self.seed)
-        self.task = {**task, 'seed': self.seed, 'precision': self.precision,
+        self.task = {**task, 'seed': self.seed, 'device': self.device.type,
+                     'precision': self.precision,
                      'channels_last': self.channels_last,
                      'gradient_clip_val': self.gradient_clip_val,
                      'processes': distributed.num_processes(),
@@ -287,7 +294,13 @@ class Trainer(d2l.Trainer):
                  'num_images': self.num_images, 'rng': torch.get_rng_state()}
         if self.gpus:
             state['cuda_rng'] = torch.cuda.get_rng_state(self.device)
-        checkpoints.save_checkpoint(self.path, self.task, state)
+        try:
+            checkpoints.save_checkpoint(self.path, self.task, state)
+        except OSError as error:
+            warnings.warn(f'No checkpoint can be written ({error}), so this '
+                          f'training begins anew if it is killed: make room, '
+                          f'or set XDG_CACHE_HOME to another folder.',
+                          stacklevel=2)
 
     def _describe_run(self):
         name = records.device_name(self.device)

@@ -80,6 +80,13 @@ def test_matrices_show_their_numbers(shown):
             for text in axes.texts] == ['1', '-2', '0.25']
 
 
+def test_a_plot_shows_every_line_however_many(shown):
+    lines = [[i, i + 1] for i in range(7)]
+    figures.plot([1, 2], lines, 'x', 'y')
+    drawn = [line.get_ydata() for line in shown[0].axes[0].lines]
+    np.testing.assert_allclose(drawn, lines)
+
+
 def test_runs_show_every_run_and_their_mean(shown):
     runs = [[{'epoch': n, 'val_acc': n * scale} for n in (1, 2)]
             for scale in (0.1, 0.3)]
@@ -115,6 +122,29 @@ def test_names_of_points_that_lie_close_cover_neither_each_other_nor_points(
         assert not a.overlaps(b)
     for point in axes.transData.transform(list(zip(X, sum(Y, [])))):
         assert not any(box.contains(*point) for box in boxes)
+
+
+def test_a_name_does_not_lie_on_the_axis(shown):
+    figures.show_points([10, 100, 120, 1000], [[1], [1], [1], [2]],
+                        ['a very long name', 'another', 'b', 'c'], 'x', 'y')
+    axes = shown[0].axes[0]
+    assert all(text.get_window_extent().x0 > axes.bbox.x0
+               for text in axes.texts)
+
+
+@pytest.mark.parametrize('X,labels', [
+    ([15, 103], ['20', '50', '100']),
+    ([2000, 6000], ['2,000', '5,000']),
+    ([1e4, 1e6], [f'$\\mathdefault{{10^{{{n}}}}}$' for n in (4, 5, 6)])])
+def test_costs_have_round_numbers_on_their_axis(shown, X, labels):
+    figures.show_points(X, [[1], [2]], ['a', 'b'], 'x', 'y')
+    axes = shown[0].axes[0]
+    shown[0].draw_without_rendering()
+    low, high = axes.get_xlim()
+    ticks = axes.xaxis.get_major_ticks() + axes.xaxis.get_minor_ticks()
+    assert [tick.label1.get_text() for tick in ticks
+            if low <= tick.get_loc() <= high
+            and tick.label1.get_text()] == labels
 
 
 def test_confusion_colours_the_mistakes_alone(shown):

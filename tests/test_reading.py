@@ -10,7 +10,7 @@ from pybtex.database import parse_file
 from code_links import find_documented, link_code
 from conftest import ROOT
 from contract import numbers_of_exercises
-from helpers import load_records
+from helpers import load_records, load_runs
 
 CHAPTERS = sorted((ROOT / 'chapters').glob('[0-9]*.ipynb'))
 NO_PAPER = ('https://d2l.ai/', 'https://github.com/')
@@ -126,7 +126,12 @@ def test_the_comparison_has_a_row_for_every_record_that_leads_to_its_chapter(
     assert len(rows) == len(records) >= 5
     for row, record in zip(rows, records):
         assert row.a['href'] == f'{record["chapter"]}.html'
-        assert f'{record["model"]["parameters"]:,}' in row.text
+        cells = [cell.text for cell in row.select('td')]
+        assert f'{record["model"]["parameters"]:,}' in cells
+        runs = load_runs(record['name'])
+        ends = [run['epochs'][-1]['val_acc'] for run in runs]
+        assert f'{sum(ends) / len(ends):.3f}' in cells
+        assert f'{min(run["seconds"] for run in runs):,.0f}' in cells
 
 
 def test_no_number_of_the_comparison_is_typed():

@@ -1,4 +1,5 @@
 """A training that is killed, stopped or split over processes."""
+import io
 import json
 import os
 import random
@@ -126,9 +127,28 @@ def train(data=None, model=Tiny, **options):
         torch.set_num_threads(threads)
 
 
+def edit_checkpoint(change):
+    """Change the task of the checkpoint, as if another run had left it."""
+    path = checkpoints.checkpoint_path('tiny', 0)
+    saved = torch.load(io.BytesIO(path.read_bytes()[32:]), map_location='cpu',
+                       weights_only=True)
+    change(saved['task'])
+    checkpoints.save_checkpoint(path, saved['task'], saved['state'])
+
+
 def recorded(home):
     record = json.loads((home / 'results' / 'tiny.json').read_text())
     return [run['epochs'] for run in record['runs']]
+
+
+def test_a_checkpoint_of_a_gpu_is_refused_in_one_sentence_on_a_cpu(
+        home, monkeypatch):
+    with monkeypatch.context() as patch:  # what a GPU writes into the file
+        patch.setattr(torch.serialization, 'location_tag', lambda _: 'cuda:0')
+        train(Stopping(4))
+        edit_checkpoint(lambda task: task.update(device='cuda'))
+    with pytest.raises(RuntimeError, match='run with other device: undo'):
+        train()
 
 
 def test_ctrl_c_leaves_a_history_and_the_next_run_goes_on(
@@ -224,6 +244,16 @@ def test_the_checkpoint_of_an_older_helper_is_refused(home, monkeypatch):
     monkeypatch.setattr(checkpoints, '__file__', edited / 'checkpoints.py')
     with pytest.raises(RuntimeError, match='other code: undo'):
         train()
+
+
+def test_without_room_for_checkpoints_the_run_goes_on(
+        home, undisturbed, monkeypatch):
+    def full(path, task, state):
+        raise OSError(28, 'No space left on device')
+    monkeypatch.setattr(checkpoints, 'save_checkpoint', full)
+    with pytest.warns(UserWarning, match='can be written .*No space left'):
+        train()
+    assert recorded(home) == [undisturbed['history']]
 
 
 def test_another_seed_has_a_checkpoint_of_its_own(home, undisturbed):

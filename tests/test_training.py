@@ -19,6 +19,7 @@ from helpers import (
     load_runs,
     load_weights,
     records,
+    show_record,
 )
 from helpers.training import best_precision
 
@@ -167,6 +168,29 @@ def test_a_full_run_is_appended_to_its_record(results, capsys):
     assert not list(results.glob('*.partial'))
 
 
+def test_a_record_is_shown_epoch_by_epoch_and_run_by_run(results, capsys):
+    for seed in 0, 1, 0:
+        Trainer(max_epochs=3, name='tiny', chapter='9-9-tiny',
+                seed=seed).fit(Tiny(), Data(batches(4, 2)))
+    record = json.loads((results / 'tiny.json').read_text())
+    for i, run in enumerate(record['runs']):
+        run.update(device=f'chip {i}', precision='fp32', seconds=1234.4)
+        for row in run['epochs']:
+            row.update(train_loss=i + row['epoch'] / 10, val_loss=7.004,
+                       val_acc=0.12345)
+    (results / 'tiny.json').write_text(json.dumps(record))
+    capsys.readouterr()
+    show_record('tiny', (1, 3))
+    assert capsys.readouterr().out.split('\n') == [
+        'seed 0, chip 2:',
+        'epoch  1: training loss 2.10, validation loss 7.00, accuracy 0.123',
+        'epoch  3: training loss 2.30, validation loss 7.00, accuracy 0.123',
+        'all runs, at the end:',
+        'seed 0: accuracy 0.123, chip 0, fp32, 1,234 s',
+        'seed 1: accuracy 0.123, chip 1, fp32, 1,234 s',
+        'seed 0: accuracy 0.123, chip 2, fp32, 1,234 s', '']
+
+
 def test_a_run_with_other_hyperparameters_is_not_recorded(results, capsys):
     Trainer(max_epochs=1, name='tiny', chapter='9-9-tiny').fit(
         Tiny(), Data(batches(4)))
@@ -217,6 +241,14 @@ def test_records_come_in_the_order_of_their_chapters():
     assert 'bench' not in [record.get('name') for record in records]
     chapters = [record['chapter'] for record in records]
     assert chapters == sorted(chapters)
+
+
+def test_a_damaged_record_is_named(results):
+    results.mkdir()
+    (results / 'tiny.json').write_text('<<<<<<< HEAD')
+    for read in load_records, lambda: load_runs('tiny'):
+        with pytest.raises(ValueError, match='tiny.json is no record any mo'):
+            read()
 
 
 def test_a_missing_record_says_what_writes_it(results):
@@ -341,6 +373,14 @@ def test_fp16_leaves_out_a_step_whose_gradients_overflow():
     before = model.net[2].weight.clone()
     Trainer(max_epochs=1, precision='fp16').fit(model, data)
     assert torch.equal(model.net[2].weight, before)
+
+
+def test_a_gpu_that_torch_cannot_use_is_left_alone(monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 1)
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    trainer = Trainer(max_epochs=1)
+    assert trainer.device.type == 'cpu' and not trainer.gpus
+    assert len(trainer.fit(Tiny(), Data(batches(4)))) == 1
 
 
 @pytest.mark.parametrize('cpu,gpu,expected', [

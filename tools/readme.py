@@ -11,14 +11,14 @@ README = Path(__file__).parent.parent / 'README.md'
 
 
 def row(match):
-    """A row of the table: what names it, then the newest run of each seed."""
+    """A row of the table: what names it, each seed's end, the fastest run."""
     runs = load_runs(match['name'])
-    machines = {f'{run["device"]}, {run["precision"]}': None for run in runs}
+    fastest = min(runs, key=lambda run: run['seconds'])
     return ' | '.join([
         match['start'],
         ' '.join(f'{run["epochs"][-1]["val_acc"]:.3f}' for run in runs),
-        ' '.join(f'{run["seconds"]:.0f}' for run in runs),
-        '; '.join(machines)]) + ' |'
+        f'{fastest["seconds"]:.0f}',
+        f'{fastest["device"]}, {fastest["precision"]}']) + ' |'
 
 
 if __name__ == '__main__':
