@@ -43,7 +43,8 @@ document.addEventListener('DOMContentLoaded', () => {
   const value = (row, i) => row.cells[i].textContent.trim();
   const compare = (a, b) => {
     const [x, y] = [a, b].map(text => parseFloat(text.replaceAll(',', '')));
-    return isNaN(x) || isNaN(y) || /\d-/.test(a) ? a.localeCompare(b) : x - y;
+    return isNaN(x) || isNaN(y) || /\d-/.test(a) ? a.localeCompare(b)
+      : x - y || a.localeCompare(b);
   };
   for (const table of document.querySelectorAll('.cell_output table')) {
     const heads = [...table.tHead.rows[0].cells];

@@ -56,7 +56,7 @@ class Sample(d2l.DataModule):
 if __name__ == '__main__':
     kind, out = sys.argv[1:]
     records.CHECKOUT = Path.cwd()  # recorded there, not in this project
-    print('start', flush=True)
+    print('start\n', end='', flush=True)  # in one piece, of two processes
     trainer = Trainer(max_epochs=20, name='tiny', chapter='9-9-tiny',
                       precision='fp32')
     model = {'Tiny': Tiny, 'Plain': Plain}[kind]()
