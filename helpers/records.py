@@ -51,7 +51,12 @@ def load_records():
 
 def load_runs(name):
     """The newest recorded run of every seed, in the order of the seeds."""
-    newest = {run['seed']: run for run in load_record(name)['runs']}
+    return newest_runs(load_record(name))
+
+
+def newest_runs(record):
+    """The newest run of every seed in a record, in the order of the seeds."""
+    newest = {run['seed']: run for run in record['runs']}
     return [newest[seed] for seed in sorted(newest)]
 
 
@@ -61,7 +66,8 @@ def show_record(name, epochs):
     Of the newest run with that seed the losses and the accuracy after each
     of `epochs`, then one line for every run that was recorded.
     """
-    run = load_runs(name)[0]
+    record = load_record(name)
+    run = newest_runs(record)[0]
     print(f'seed {run["seed"]}, {run["device"]}:')
     for epoch in epochs:
         row = run['epochs'][epoch - 1]
@@ -69,7 +75,7 @@ def show_record(name, epochs):
               f'validation loss {row["val_loss"]:.2f}, accuracy '
               f'{row["val_acc"]:.3f}')
     print('all runs, at the end:')
-    for run in load_record(name)['runs']:
+    for run in record['runs']:
         print(f'seed {run["seed"]}: accuracy '
               f'{run["epochs"][-1]["val_acc"]:.3f}, {run["device"]}, '
               f'{run["precision"]}, {run["seconds"]:,.0f} s')

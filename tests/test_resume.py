@@ -1,5 +1,4 @@
 """A training that is killed, stopped or split over processes."""
-import io
 import json
 import os
 import random
@@ -127,15 +126,6 @@ def train(data=None, model=Tiny, **options):
         torch.set_num_threads(threads)
 
 
-def edit_checkpoint(change):
-    """Change the task of the checkpoint, as if another run had left it."""
-    path = checkpoints.checkpoint_path('tiny', 0)
-    saved = torch.load(io.BytesIO(path.read_bytes()[32:]), map_location='cpu',
-                       weights_only=True)
-    change(saved['task'])
-    checkpoints.save_checkpoint(path, saved['task'], saved['state'])
-
-
 def recorded(home):
     record = json.loads((home / 'results' / 'tiny.json').read_text())
     return [run['epochs'] for run in record['runs']]
@@ -143,10 +133,12 @@ def recorded(home):
 
 def test_a_checkpoint_of_a_gpu_is_refused_in_one_sentence_on_a_cpu(
         home, monkeypatch):
+    save = checkpoints.save_checkpoint
     with monkeypatch.context() as patch:  # what a GPU writes into the file
         patch.setattr(torch.serialization, 'location_tag', lambda _: 'cuda:0')
+        patch.setattr(checkpoints, 'save_checkpoint', lambda path, task, state:
+                      save(path, {**task, 'device': 'cuda'}, state))
         train(Stopping(4))
-        edit_checkpoint(lambda task: task.update(device='cuda'))
     with pytest.raises(RuntimeError, match='run with other device: undo'):
         train()
 

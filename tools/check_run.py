@@ -8,6 +8,7 @@ never run. COMMIT is the one they were made from. Exits with the faults.
 """
 import hashlib
 import json
+import statistics
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import jsonschema
 import nbformat
 
 import contract
+from helpers.records import newest_runs
 
 ROOT = Path(__file__).parent.parent
 MAX_BYTES = 5_000_000
@@ -71,8 +73,8 @@ def record_faults(name, record):
         found.append(f'{name}.json calls itself {record["name"]}.')
     if name not in BANDS:
         return [*found, f'{name} has no band in tools/check_run.py.']
-    newest = {run['seed']: run['epochs'][-1] for run in record['runs']}
-    mean = sum(row['val_acc'] for row in newest.values()) / len(newest)
+    mean = statistics.mean(run['epochs'][-1]['val_acc']
+                           for run in newest_runs(record))
     low, high = BANDS[name]
     if not low <= mean <= high:
         found.append(f'{name} ends at {mean:.3f} in the mean over its seeds, '
