@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import torch
+from filelock import FileLock
 
 CHECKOUT = Path(__file__).parent.parent
 PACKAGED = Path(__file__).parent / 'results'  # where there is no checkout
@@ -49,9 +50,19 @@ def load_records():
                   key=lambda record: (record['chapter'], record['name']))
 
 
-def load_runs(name):
-    """The newest recorded run of every seed, in the order of the seeds."""
-    return newest_runs(load_record(name))
+def load_runs(name, **facts):
+    """The newest recorded run of every seed, in the order of the seeds.
+
+    Of the runs with these `facts` only, such as `seed=0` or
+    `device='NVIDIA H200'`. Raises ValueError if there is none.
+    """
+    record = load_record(name)
+    record['runs'] = [run for run in record['runs'] if all(
+        run.get(key) == value for key, value in facts.items())]
+    if not record['runs']:
+        raise ValueError(f'{name}.json has no run with {facts}: look at the '
+                         f'runs in load_record({name!r}).')
+    return newest_runs(record)
 
 
 def newest_runs(record):
@@ -104,6 +115,11 @@ def refusal(task):
     `task` is a record without its runs. Where there is a record of its name,
     it must be one of the same task.
     """
+    if task['hyperparameters']['initial_weights'] is None:
+        return ('This run will not be recorded: nothing says from which '
+                'weights the network begins. Call model.apply_init with a '
+                'batch, and a rule if you have one, before fit.')
+    task = json.loads(json.dumps(task))  # as it would be read again
     record = _load_or_begin(task)
     changed = [key for key in task if record[key] != task[key]]
     if not changed:
@@ -120,8 +136,13 @@ def append_run(task, run, weights=None):
     appended again.
     """
     path = _own_results() / f'{task["name"]}.json'
-    record = _load_or_begin(task)
     path.parent.mkdir(exist_ok=True)
+    with FileLock(path.with_suffix('.lock')):  # another may record, too
+        _append(path, task, run, weights)
+
+
+def _append(path, task, run, weights):
+    record = _load_or_begin(task)
     if weights:
         write_whole(path.with_suffix('.pt'),
                     lambda file: torch.save(weights, file))

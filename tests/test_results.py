@@ -8,6 +8,7 @@ import pytest
 from bench import table
 from check_run import record_faults
 from conftest import ROOT
+from helpers import load_record
 
 RECORDS = sorted(path for path in (ROOT / 'results').glob('*.json')
                  if path.name != 'bench.json')
@@ -23,7 +24,8 @@ def test_record(path):
 def test_lenet_was_trained_as_the_notes_say_with_five_seeds():
     record = json.loads((ROOT / 'results' / 'lenet.json').read_text())
     assert record['hyperparameters'] == {
-        'lr': 0.1, 'batch_size': 128, 'epochs': 10, 'resize': [28, 28]}
+        'initial_weights': 'xavier', 'optimizer': 'SGD', 'lr': 0.1,
+        'momentum': 0, 'batch_size': 128, 'epochs': 10, 'resize': [28, 28]}
     assert (record['data']['train'], record['data']['validation']) == (60000,
                                                                       10000)
     assert {run['seed'] for run in record['runs']} >= set(range(5))
@@ -74,17 +76,30 @@ RESNEXT = STEM + HEAD + sum(
 
 
 @pytest.mark.parametrize('name,lr,side,parameters', [
-    ('alexnet', 0.01, 224, ALEXNET), ('vgg', 0.01, 224, VGG),
-    ('nin', 0.05, 224, NIN), ('googlenet', 0.01, 96, GOOGLENET),
+    ('alexnet', 0.01, 224, ALEXNET), ('alexnet-xavier', 0.01, 224, ALEXNET),
+    ('vgg', 0.01, 224, VGG), ('nin', 0.05, 224, NIN),
+    ('googlenet', 0.01, 96, GOOGLENET),
     ('resnet18', 0.01, 96, RESNET_18), ('resnext', 0.01, 96, RESNEXT)])
 def test_the_large_networks_trained_as_the_notes_and_d2l_say(
         name, lr, side, parameters):
     record = json.loads((ROOT / 'results' / f'{name}.json').read_text())
+    rule = 'pytorch' if name == 'alexnet' else 'xavier'  # as d2l's begin
     assert record['hyperparameters'] == {
-        'lr': lr, 'batch_size': 128, 'epochs': 10, 'resize': [side, side]}
+        'initial_weights': rule, 'optimizer': 'SGD', 'lr': lr, 'momentum': 0,
+        'batch_size': 128, 'epochs': 10, 'resize': [side, side]}
     assert (record['data']['train'], record['data']['validation']) == (60000,
                                                                       10000)
     assert record['model']['parameters'] == parameters
+
+
+def test_alexnets_runs_are_apart_by_the_weights_they_began_with():
+    began = {rule: [(run['seed'], run['device'], run['epochs'][-1]['val_acc'])
+                    for run in load_record(name)['runs']]
+             for rule, name in (('pytorch', 'alexnet'),
+                                ('xavier', 'alexnet-xavier'))}
+    assert began == {
+        'xavier': [(0, 'AMD EPYC', 0.8841)],
+        'pytorch': [(0, 'NVIDIA H200', 0.8321), (1, 'NVIDIA H200', 0.8368)]}
 
 
 def test_the_readme_tells_what_the_records_say():
