@@ -13,6 +13,7 @@ from helpers.measure import (
                              count_parameters,
                              layer_summary,
                              receptive_field,
+                             spreads,
 )
 from helpers.records import (
                              load_record,
@@ -21,4 +22,4 @@ from helpers.records import (
                              load_weights,
                              show_record,
 )
-from helpers.training import Trainer
+from helpers.training import Trainer, init_he, short_training

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from helpers.data import cache_folder
+from helpers.fetch import cache_folder
 from helpers.records import write_whole
 
 
@@ -83,7 +83,8 @@ def code_version(model):
     classes in the network, in which comments and layout do not matter.
     """
     digest = hashlib.sha256()
-    for name in 'data.py', 'distributed.py', 'training.py':
+    for name in ('data.py', 'distributed.py', 'fetch.py', 'runs.py',
+                 'training.py'):
         digest.update((Path(__file__).parent / name).read_bytes())
     classes = {kind for module in model.modules()
                for kind in type(module).__mro__

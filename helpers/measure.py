@@ -61,6 +61,32 @@ def receptive_field(net, X_shape):
         return tuple(_extent(net, X_shape, axis) for axis in (2, 3))
 
 
+def spreads(net, X, kinds=(nn.Conv2d, nn.Linear)):
+    """How far signals differ between images, behind each layer of a kind.
+
+    For a batch X of shape (images, ...) a list with one number for each
+    time that a layer of one of the `kinds` is run, in that order: of its
+    outputs the standard deviation over the images, and of these the root of
+    the mean square over all units. The network stays in its mode: in
+    training mode dropout is at work, and BatchNorm normalizes by X.
+
+    Raises ValueError for a single image, which differs from no other.
+    """
+    if len(X) < 2:
+        raise ValueError(f'A spread needs several images: X has {len(X)}.')
+    found = []
+
+    def measure(layer, inputs, output):
+        found.append(output.std(dim=0).square().mean().sqrt().item())
+    mode = net.training
+    with _copy(net) as net:
+        for layer in net.train(mode).modules():
+            if isinstance(layer, kinds):
+                layer.register_forward_hook(measure)
+        net(X.cpu())
+    return found
+
+
 def _extent(net, X_shape, axis):
     n = X_shape[axis]
 

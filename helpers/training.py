@@ -1,36 +1,12 @@
-"""Training that is fast, seeded, counts every image once and is recorded."""
-import ctypes
-import datetime
-import gc
-import platform
-import sys
-import time
-import warnings
-from importlib.metadata import version
-
+"""Training: the loop of every chapter, a short one, and initial weights."""
 import torch
-from d2l import torch as d2l
 from torch import nn
-from tqdm import tqdm
+from torch.nn import functional as F
 
-from helpers import checkpoints, distributed, figures, measure, records
-
-QUICK_EPOCHS = 2
-DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16,
-          'fp16': torch.float16}
+from helpers.runs import Run
 
 
-class History(list):
-    """One dict an epoch: `epoch`, `train_loss`, `val_loss`, `val_acc`."""
-    def __repr__(self):
-        rows = [''.join(f'{name:>12}' for name in self[0])] if self else []
-        rows += [''.join(f'{value:12.3f}' if isinstance(value, float)
-                         else f'{value:12d}' for value in row.values())
-                 for row in self]
-        return '\n'.join(rows)
-
-
-class Trainer(d2l.Trainer):
+class Trainer(Run):
     """A `d2l.Trainer` (d2l 3.2) for any `d2l.Classifier`.
 
     `seed` is given to torch's global generator here, so that a network made
@@ -38,9 +14,9 @@ class Trainer(d2l.Trainer):
     begins, for the order of the batches. `fit` trains on the first GPU if
     there is one and `num_gpus` is not 0; with torchrun, on one a process.
 
-    `precision` is 'fp32', 'bf16' or 'fp16', by default `best_precision`.
-    `channels_last` is the order in memory in which convolutions are
-    fastest. Neither changes what is computed, beyond rounding.
+    `precision` is 'fp32', 'bf16' or 'fp16', by default the fastest that is
+    safe here. `channels_last` is the order in memory in which convolutions
+    are fastest. Neither changes what is computed, beyond rounding.
 
     A full run with a `name` is appended to the record `results/<name>.json`,
     which also says to which `chapter` it belongs; `keep_weights` puts the
@@ -48,329 +24,84 @@ class Trainer(d2l.Trainer):
     epoch: if it is killed, the same code goes on where it was.
 
     Raises ValueError for fewer than one epoch, an unknown precision, or a
-    name without a chapter.
+    name without a chapter. What happens around the loop is in `runs`.
     """
-    def __init__(self, max_epochs, num_gpus=1, gradient_clip_val=0,
-                 name=None, chapter=None, seed=0, keep_weights=False,
-                 precision=None, channels_last=True):
-        if max_epochs < 1:
-            raise ValueError(f'max_epochs={max_epochs} trains nothing: give '
-                             f'at least one epoch.')
-        if precision not in (None, *DTYPES):
-            raise ValueError(f'precision={precision} is not one of '
-                             f'{", ".join(DTYPES)}: choose one of them, or '
-                             f'None for the fastest that is safe here.')
-        if name and not chapter:
-            raise ValueError(f'A run named {name} is recorded with its '
-                             f"chapter: say chapter='8-7-densenet', or leave "
-                             f'the name out.')
-        usable = torch.cuda.is_available()  # which d2l does not ask
-        super().__init__(max_epochs, num_gpus if usable else 0,
-                         gradient_clip_val)
-        self.save_hyperparameters()
-        distributed.join()
-        self.device = (torch.device('cuda', distributed.local_rank())
-                       if self.gpus else torch.device('cpu'))
-        self.gpus = [self.device] if self.gpus else []
-        self.precision = distributed.from_first(
-            precision or best_precision(self.device))
-        torch.manual_seed(seed)
-
-    def prepare_data(self, data):
-        """Make the loaders; images in memory go to the GPU if they fit."""
-        super().prepare_data(data)
-        if self.num_train_batches == 0:
-            raise ValueError('The training data has no batch, so there is '
-                             'nothing to train on: check its indices.')
-        if self.gpus:
-            self.train_dataloader, self.val_dataloader = map(
-                self._to_device, (self.train_dataloader, self.val_dataloader))
-
-    def _to_device(self, loader):
-        try:
-            return loader.to(self.device) if hasattr(loader, 'to') else loader
-        except torch.OutOfMemoryError:
-            return loader  # prepare_batch brings them over one by one
-
-    def prepare_model(self, model):
-        """Put the model where it trains, in the layout that is fastest."""
-        super().prepare_model(model)
-        _keep_freed_memory()
-        if self.channels_last and not any(nn.parameter.is_lazy(p)
-                                          for p in model.parameters()):
-            model.to(memory_format=torch.channels_last)
-        self.step = distributed.training_step(model, self.device)
-
-    def prepare_batch(self, batch):
-        """This process's share of a batch, on its device."""
-        self.batch_images = len(batch[-1])
-        batch, self.own_images = distributed.share(batch)
-        return super().prepare_batch(batch)
-
-    def autocast(self):
-        """The context in which the network computes in `precision`."""
-        return torch.autocast(self.device.type, DTYPES[self.precision],
-                              enabled=self.precision != 'fp32')
-
     def fit(self, model, data):
         """Train `model` on `data`; show the curves and one line of text.
 
-        Returns the `History`; its losses and accuracies are means over
-        images. A quick run (`helpers.data.run_mode`) stops after two epochs
-        and is not recorded. Ctrl-C ends the training; the history then has
-        the epochs before. Raises FloatingPointError for a loss that is not
-        finite, ValueError for data without a batch, and RuntimeError if the
-        checkpoint there is belongs to another run.
+        Returns the history, one dict an epoch; its losses and accuracies are
+        means over images. A quick run (`fetch.run_mode`) stops after two
+        epochs and is not recorded. Ctrl-C ends the training; the history
+        then has the epochs before. Raises FloatingPointError for a loss that
+        is not finite, ValueError for data without a batch, and RuntimeError
+        if the checkpoint there is belongs to another run.
         """
-        full = getattr(data, 'mode', 'full') == 'full'
-        epochs = self.max_epochs if full else min(self.max_epochs,
-                                                  QUICK_EPOCHS)
         torch.manual_seed(self.seed)
         self.prepare_data(data)
         self.prepare_model(model)
         self.optim = model.configure_optimizers()
-        self.scaler = torch.amp.GradScaler(self.device.type,
-                                           enabled=self.precision == 'fp16')
-        self.history, self.num_images = History(), 0
-        self.seconds, self.peak_memory = 0.0, 0
-        if self.gpus:
-            gc.collect()  # trainers before this one, with their images
-            torch.cuda.reset_peak_memory_stats(self.device)
-        self.train_batch_idx = self.val_batch_idx = 0
-        task = full and self.name and self._describe_task(data)
-        refusal = task and records.refusal(task)
-        if refusal:
-            task = None
-            if distributed.rank() == 0:
-                print(refusal)
-        self.commit = records.commit(self.chapter)
-        if task:
-            self._find_checkpoint(task)
-        model.plot = self._listen  # how d2l's models report their figures
-        hook = model.register_forward_hook(_in_single_precision)
-        place = figures.Place()
-        try:
-            with tqdm(total=epochs * self.num_train_batches, leave=False,
-                      initial=len(self.history) * self.num_train_batches,
-                      file=place.file, mininterval=0.5, ncols=76,
-                      unit='batch', disable=distributed.rank() > 0
-                      ) as self.bar:
-                while len(self.history) < epochs:
-                    self.epoch = len(self.history)
-                    start = time.perf_counter()
-                    self.fit_epoch()
-                    self.seconds += time.perf_counter() - start
-                    self.peak_memory = max(self.peak_memory,
-                                           _peak_memory_mb(self.device))
-                    if task:
-                        self._save_checkpoint()
-        except KeyboardInterrupt:
-            self._say_stopped(task)
-            return self.history
-        finally:
-            hook.remove()
-            del model.plot, self.bar, self.step
-        if distributed.rank() == 0:
-            run = self._describe_run()
-            figures.show_runs([self.history], place)
-            print(records.describe_run(run, self.num_images,
-                                       'Full' if full else 'Quick'))
-            if not full:
-                print('(COURSE_RUN=full trains in full.)')
-            if task:
-                self._record(task, run)
-        distributed.wait()
+        with self.epochs(data) as epochs:
+            for self.epoch in epochs:
+                self.fit_epoch()
         return self.history
 
     def fit_epoch(self):
         """Train on every batch once, then measure on the validation's."""
-        losses, sizes, start = [], [], time.perf_counter()
         self.model.train()
-        torch.set_rng_state(distributed.from_first(torch.get_rng_state()))
-        for batch in self.train_dataloader:
-            if distributed.rank() > 0 and not losses:  # for its own dropout
-                torch.manual_seed(self.seed + self.epoch
-                                  + 10 ** 6 * distributed.rank())
-            batch = self.prepare_batch(batch)
+        for batch in self.train_batches():
             with self.autocast():
-                loss = self.step(batch)
-            losses.append(loss.detach())
-            sizes.append(self.own_images)
-            if distributed.num_processes() > 1:  # which average their losses
-                loss = loss * (self.own_images * distributed.num_processes()
-                               / self.batch_images)
+                loss = self.training_step(batch)
             self.optim.zero_grad()
-            self.scaler.scale(loss).backward()
-            if self.gradient_clip_val > 0:
-                self.scaler.unscale_(self.optim)
-                self.clip_gradients(self.gradient_clip_val, self.model)
-            self.scaler.step(self.optim)
-            self.scaler.update()
-            self.train_batch_idx += 1
-            if self.bar.update() and not self.gpus:  # drawn just now
-                self._check_finite(losses)
-                rate = len(losses) * self.batch_images / (
-                    time.perf_counter() - start)
-                self.bar.set_postfix_str(f'loss {losses[-1].item():.3f}, '
-                                         f'{rate:,.0f} images/s', False)
-        self._check_finite(losses)
-        loss, images = distributed.add_up(
-            [float(sum(loss * n for loss, n in zip(losses, sizes))),
-             sum(sizes)])
-        self.num_images = round(images)
-        row = {'epoch': self.epoch + 1, 'train_loss': loss / images}
-        self._sums = {}
+            self.backward(loss)
+            self.step()
         self.model.eval()
-        with torch.no_grad(), self.autocast():
-            for batch in self.val_dataloader or ():
-                self.model.validation_step(self.prepare_batch(batch))
-                self.val_batch_idx += 1
-        for key, sums in self._sums.items():
-            total, images = distributed.add_up([float(n) for n in sums])
-            row[f'val_{key}'] = total / images
-        self.history.append(row)
-
-    def _listen(self, key, value, train):
-        """Stand in for `model.plot`: add up what it is told, by image."""
-        if not train:
-            total, images = self._sums.get(key, (0, 0))
-            value = torch.as_tensor(value).detach()
-            self._sums[key] = (total + value * self.own_images,
-                               images + self.own_images)
-
-    def _check_finite(self, losses):
-        finite = torch.isfinite(torch.stack(losses)).tolist()
-        if not all(finite):
-            batch = finite.index(False)
-            raise FloatingPointError(
-                f'The loss is {losses[batch].item()} in epoch '
-                f'{self.epoch + 1}, batch {batch + 1}: try a smaller '
-                f'learning rate, and look for a division by zero or a '
-                f'logarithm of zero in the network.')
-
-    def _say_stopped(self, task):
-        if distributed.rank() == 0:
-            print(f'Stopped in epoch {self.epoch + 1}: the history holds the '
-                  f'{len(self.history)} before it.'
-                  + (' The same cell, run again, goes on from there.'
-                     if task and self.history else ''))
-
-    def _find_checkpoint(self, task):
-        """Go on from the checkpoint of this run, if there is one."""
-        self.path = checkpoints.checkpoint_path(self.name, self.seed)
-        self.task = {**task, 'seed': self.seed, 'device': self.device.type,
-                     'precision': self.precision,
-                     'channels_last': self.channels_last,
-                     'gradient_clip_val': self.gradient_clip_val,
-                     'processes': distributed.num_processes(),
-                     'torch': str(torch.__version__),
-                     'code': checkpoints.code_version(self.model)}
-        state = distributed.from_first(
-            checkpoints.load_checkpoint(self.path, self.task)
-            if distributed.rank() == 0 else None)
-        if state is None:
-            return
-        self.model.load_state_dict(state['model'])
-        self.optim.load_state_dict(state['optimizer'])
-        self.scaler.load_state_dict(state['scaler'])
-        self.history.extend(state['history'])
-        self.num_images = state['num_images']
-        self.seconds, self.peak_memory = state['seconds'], state['peak_memory']
-        torch.set_rng_state(state['rng'])
-        if self.gpus:
-            torch.cuda.set_rng_state(state['cuda_rng'], self.device)
-        if distributed.rank() == 0:
-            print(f'Going on after epoch {len(self.history)} '
-                  f'({self.path.name}).')
-
-    def _save_checkpoint(self):
-        if distributed.rank() > 0:
-            return
-        state = {'model': self.model.state_dict(),
-                 'optimizer': self.optim.state_dict(),
-                 'scaler': self.scaler.state_dict(),
-                 'history': list(self.history), 'seconds': self.seconds,
-                 'peak_memory': self.peak_memory,
-                 'num_images': self.num_images, 'rng': torch.get_rng_state()}
-        if self.gpus:
-            state['cuda_rng'] = torch.cuda.get_rng_state(self.device)
-        try:
-            checkpoints.save_checkpoint(self.path, self.task, state)
-        except OSError as error:
-            warnings.warn(f'No checkpoint can be written ({error}), so this '
-                          f'training begins anew if it is killed: make room, '
-                          f'or set XDG_CACHE_HOME to another folder.',
-                          stacklevel=2)
-
-    def _describe_run(self):
-        name = records.device_name(self.device)
-        processes = distributed.num_processes()
-        return {'seed': self.seed,
-                'device': name if processes == 1 else f'{processes} x {name}',
-                'threads': torch.get_num_threads(),
-                'precision': self.precision,
-                'seconds': round(self.seconds, 6),
-                'peak_memory_mb': self.peak_memory,
-                'date': datetime.date.today().isoformat(),
-                'commit': self.commit,
-                'versions': {'python': platform.python_version(),
-                             'torch': str(torch.__version__),
-                             'd2l': version('d2l')},
-                'epochs': list(self.history)}
-
-    def _describe_task(self, data):
-        X_shape = next(iter(data.val_dataloader()))[0].shape
-        return {
-            'name': self.name, 'chapter': self.chapter,
-            'hyperparameters': {
-                'lr': self.model.lr, 'batch_size': data.batch_size,
-                'epochs': self.max_epochs, 'resize': list(data.resize)},
-            'data': data.facts(),
-            'model': {'parameters': measure.count_parameters(self.model),
-                      'macs': measure.count_macs(self.model,
-                                                 (1, *X_shape[1:]))}}
-
-    def _record(self, task, run):
-        weights = {key: value.cpu() for key, value in
-                   self.model.state_dict().items()}
-        records.append_run(task, run, weights if self.keep_weights else None)
-        checkpoints.delete_checkpoint(self.path)
+        for batch in self.val_batches():
+            with torch.no_grad(), self.autocast():
+                self.model.validation_step(batch)
 
 
-def best_precision(device):
-    """'bf16' where the hardware has it, else 'fp16' on a GPU, else 'fp32'.
+def short_training(make_net, X, y, steps, lr, batch_size=32, seeds=(0,),
+                   optimizer=torch.optim.SGD):
+    """Train a small network once for each seed; return `(losses, nets)`.
 
-    Weights stay in fp32: only convolutions and matrix products are rounded.
+    `make_net` is a function that makes the network, its weights drawn from
+    the seed, as the order of the batches is; X holds all images and y their
+    labels, such as `load_sample` gives. `optimizer` is called with the
+    parameters and `lr`. An epoch passes over all images in a new order, its
+    last batch may be smaller, and the training ends after `steps` batches.
+
+    `losses` has shape (seeds, steps): the cross-entropy of each batch, in
+    nats, before its step; `nets` are the trained networks, in training mode.
     """
-    if device.type == 'cuda':
-        has_it = torch.cuda.is_bf16_supported(including_emulation=False)
-        return 'bf16' if has_it else 'fp16'
-    return 'bf16' if torch.cpu._is_avx512_bf16_supported() else 'fp32'
+    losses, nets = torch.zeros(len(seeds), steps), []
+    for row, seed in zip(losses, seeds):
+        torch.manual_seed(seed)
+        net = make_net().train()
+        optim = optimizer(net.parameters(), lr=lr)
+        for step, i in enumerate(_batches(len(y), batch_size, steps)):
+            loss = F.cross_entropy(net(X[i]), y[i])
+            optim.zero_grad()
+            loss.backward()
+            optim.step()
+            row[step] = loss.detach()
+        nets.append(net)
+    return losses, nets
 
 
-def _in_single_precision(module, arguments, output):
-    """Give the loss its logits in fp32, whatever the layers computed in."""
-    return output.float()
+def _batches(num_images, batch_size, steps):
+    """The indices of the images in each of `steps` shuffled batches."""
+    while steps > 0:
+        for i in torch.randperm(num_images).split(batch_size)[:steps]:
+            yield i
+            steps -= 1
 
 
-def _keep_freed_memory():
-    """Let glibc keep freed blocks for the next step.
+def init_he(module):
+    """Draw the weights of a convolutional or linear layer by He's rule.
 
-    By default it returns large ones to the kernel, and a third of a step on
-    a CPU goes into getting them back, page by page.
+    Normal, with standard deviation sqrt(2 / inputs of a unit), which keeps
+    the mean square of a signal behind ReLUs (He et al., 2015); the biases
+    stay. For `net.apply` or `model.apply_init`.
     """
-    if sys.platform == 'linux':
-        mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
-        if mallopt:  # other C libraries have none
-            mallopt(-4, 0)  # M_MMAP_MAX, blocks
-            mallopt(-1, 2 ** 31 - 1)  # M_TRIM_THRESHOLD, bytes
-
-
-def _peak_memory_mb(device):
-    if device.type == 'cuda':
-        return torch.cuda.max_memory_allocated(device) // 2 ** 20
-    if sys.platform == 'win32':
-        return 0
-    import resource
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak // 2 ** (20 if sys.platform == 'darwin' else 10)
+    if type(module) in (nn.Linear, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight)

@@ -22,7 +22,7 @@ import torchvision
 from d2l import torch as d2l
 from torchvision import transforms
 
-from helpers import FashionMNIST, data, load_sample
+from helpers import FashionMNIST, fetch, load_sample
 
 ROOT = Path(__file__).parent.parent
 MIRROR = torchvision.datasets.FashionMNIST
@@ -59,10 +59,10 @@ def write_files(folder, files, compress=True):
 def small(monkeypatch, tmp_path):
     """The small data set takes the full one's place; nothing has it yet."""
     files = small_files()
-    monkeypatch.setattr(data, 'SHA256', {
+    monkeypatch.setattr(fetch, 'SHA256', {
         name: hashlib.sha256(raw).hexdigest() for name, raw in files.items()})
-    monkeypatch.setattr(data, '_in_memory', {})
-    monkeypatch.setattr(data, 'DEBIAN', tmp_path / 'no-debian')
+    monkeypatch.setattr(fetch, '_in_memory', {})
+    monkeypatch.setattr(fetch, 'DEBIAN', tmp_path / 'no-debian')
     monkeypatch.setattr(MIRROR, 'mirrors', ['http://127.0.0.1:9/'])
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
     monkeypatch.setenv('COURSE_RUN', 'full')
@@ -97,8 +97,8 @@ def mirror(small, monkeypatch, tmp_path):
 
 
 def cached():
-    return {name: (data.cache_folder() / name).read_bytes()
-            for name in data.SHA256}
+    return {name: (fetch.cache_folder() / name).read_bytes()
+            for name in fetch.SHA256}
 
 
 # What the data is
@@ -113,9 +113,9 @@ def test_sample_is_balanced_and_has_its_shape():
 
 def has_full_data():
     try:
-        data._read_idx(data.cache_folder())
+        fetch._read_idx(fetch.cache_folder())
     except (OSError, ValueError):
-        return data.DEBIAN.exists()
+        return fetch.DEBIAN.exists()
     return True
 
 
@@ -198,10 +198,10 @@ def test_an_unknown_run_mode_is_an_error_that_lists_both(monkeypatch):
 def test_run_mode_without_a_choice_is_full_for_small_images(monkeypatch):
     monkeypatch.delenv('COURSE_RUN')
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
-    assert data.run_mode((28, 28)) == 'full'
-    assert data.run_mode((96, 96)) == 'quick'
+    assert fetch.run_mode((28, 28)) == 'full'
+    assert fetch.run_mode((96, 96)) == 'quick'
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
-    assert data.run_mode((96, 96)) == 'full'
+    assert fetch.run_mode((96, 96)) == 'full'
 
 
 # Where it is found
@@ -246,19 +246,19 @@ def test_a_bad_own_folder_is_an_error_and_stays_as_it_is(
 def test_debians_package(small, tmp_path):
     write_files(tmp_path / 'no-debian', small)
     check_small_is_loaded()
-    assert not data.cache_folder().exists()
+    assert not fetch.cache_folder().exists()
 
 
 def test_download_is_checked_and_cached(mirror):
     folder, asked = mirror
     check_small_is_loaded()
-    assert asked == {f'/{name}.gz' for name in data.SHA256}
+    assert asked == {f'/{name}.gz' for name in fetch.SHA256}
     asked.clear()
-    data._in_memory.clear()
+    fetch._in_memory.clear()
     check_small_is_loaded()
     assert not asked
-    assert sorted(p.name for p in data.cache_folder().iterdir()
-                  if not p.name.startswith('.')) == sorted(data.SHA256)
+    assert sorted(p.name for p in fetch.cache_folder().iterdir()
+                  if not p.name.startswith('.')) == sorted(fetch.SHA256)
 
 
 @pytest.mark.parametrize('fault', ['altered', 'truncated'])
@@ -267,11 +267,11 @@ def test_a_bad_file_in_the_cache_is_named_and_fetched_again(
     name = 'train-labels-idx1-ubyte'
     bad = (b'x' * len(small[name]) if fault == 'altered'
            else small[name][:-1])
-    write_files(data.cache_folder(), {**small, name: bad}, compress=False)
+    write_files(fetch.cache_folder(), {**small, name: bad}, compress=False)
     with pytest.warns(UserWarning) as warned:
         check_small_is_loaded()
     message = str(warned[0].message)
-    assert name in message and data.SHA256[name] in message
+    assert name in message and fetch.SHA256[name] in message
     assert hashlib.sha256(bad).hexdigest() in message
     assert len(mirror[1]) == 4
     assert cached() == small
@@ -282,17 +282,17 @@ def test_a_bad_download_is_an_error_and_replaces_nothing(
     folder, _ = mirror
     name = 'train-images-idx3-ubyte'
     good = {key: raw for key, raw in small.items() if key != name}
-    write_files(data.cache_folder(), good, compress=False)
+    write_files(fetch.cache_folder(), good, compress=False)
     path = folder / f'{name}.gz'
     path.write_bytes(gzip.compress(small[name][:-1] + b'x'))
     monkeypatch.setattr(MIRROR, 'resources', [
         (file, hashlib.md5((folder / file).read_bytes()).hexdigest())
         for file, _ in MIRROR.resources])
-    with pytest.raises(RuntimeError, match=f'{name}.*{data.SHA256[name]}'):
+    with pytest.raises(RuntimeError, match=f'{name}.*{fetch.SHA256[name]}'):
         FashionMNIST()
-    assert {p.name for p in data.cache_folder().iterdir()} == {
+    assert {p.name for p in fetch.cache_folder().iterdir()} == {
         *good, '.lock'}
-    assert all((data.cache_folder() / key).read_bytes() == raw
+    assert all((fetch.cache_folder() / key).read_bytes() == raw
                for key, raw in good.items())
 
 
@@ -325,9 +325,9 @@ def child(mirror, small, tmp_path, before=''):
     code = f'''
 import resource, torchvision
 from pathlib import Path
-from helpers import FashionMNIST, data
-data.SHA256 = {data.SHA256!r}
-data.DEBIAN = Path({str(tmp_path / "no-debian")!r})
+from helpers import FashionMNIST, fetch
+fetch.SHA256 = {fetch.SHA256!r}
+fetch.DEBIAN = Path({str(tmp_path / "no-debian")!r})
 torchvision.datasets.FashionMNIST.mirrors = {MIRROR.mirrors!r}
 torchvision.datasets.FashionMNIST.resources = {MIRROR.resources!r}
 {before}
@@ -361,10 +361,10 @@ torchvision.datasets.mnist.download_and_extract_archive = download
 ''')
     process.communicate(timeout=120)
     assert process.returncode == -signal.SIGKILL
-    assert list((data.cache_folder() / 'partial').rglob('train-*'))
-    assert not list(data.cache_folder().glob('train-*'))
+    assert list((fetch.cache_folder() / 'partial').rglob('train-*'))
+    assert not list(fetch.cache_folder().glob('train-*'))
     check_small_is_loaded()
-    assert not (data.cache_folder() / 'partial').exists()
+    assert not (fetch.cache_folder() / 'partial').exists()
     assert cached() == small
 
 
@@ -381,4 +381,4 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
     assert process.returncode == 1
     assert last.startswith('RuntimeError: Fashion-MNIST') and (
         'File too large' in last)
-    assert [p.name for p in data.cache_folder().iterdir()] == ['.lock']
+    assert [p.name for p in fetch.cache_folder().iterdir()] == ['.lock']

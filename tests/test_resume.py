@@ -230,7 +230,8 @@ def test_the_checkpoint_of_an_older_helper_is_refused(home, monkeypatch):
     train(Stopping(2))
     edited = home / 'helpers'
     edited.mkdir()
-    for name in 'data.py', 'distributed.py', 'training.py':
+    for name in ('data.py', 'distributed.py', 'fetch.py', 'runs.py',
+                 'training.py'):
         text = (Path(checkpoints.__file__).parent / name).read_text()
         (edited / name).write_text(text.replace('eval()', 'train()'))
     monkeypatch.setattr(checkpoints, '__file__', edited / 'checkpoints.py')

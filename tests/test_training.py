@@ -21,7 +21,7 @@ from helpers import (
     records,
     show_record,
 )
-from helpers.training import best_precision
+from helpers.runs import best_precision
 
 
 class Tiny(d2l.Classifier):
@@ -31,6 +31,7 @@ class Tiny(d2l.Classifier):
         self.save_hyperparameters()
         self.net = nn.Sequential(nn.AvgPool2d(4), nn.Flatten(),
                                  nn.Linear(49, 10))
+        self.apply_init([torch.zeros(1, 1, 28, 28)])
 
 
 class Data(d2l.DataModule):
@@ -156,7 +157,8 @@ def test_a_full_run_is_appended_to_its_record(results, capsys):
                 keep_weights=seed == 0).fit(Tiny(), Data(batches(4, 2)))
     record = json.loads((results / 'tiny.json').read_text())
     assert record['hyperparameters'] == {
-        'lr': 0.1, 'batch_size': 4, 'epochs': 1, 'resize': [28, 28]}
+        'initial_weights': 'pytorch', 'optimizer': 'SGD', 'lr': 0.1,
+        'momentum': 0, 'batch_size': 4, 'epochs': 1, 'resize': [28, 28]}
     assert record['model'] == {'parameters': 500, 'macs': 490}
     assert [run['seed'] for run in record['runs']] == [0, 1, 0]
     assert [run['seed'] for run in load_runs('tiny')] == [0, 1]

@@ -12,7 +12,7 @@ import torch
 from d2l import torch as d2l
 from torch import nn
 
-from helpers import Trainer, data, records
+from helpers import Trainer, data, fetch, records
 
 
 class Tiny(d2l.Classifier):
@@ -23,6 +23,7 @@ class Tiny(d2l.Classifier):
         self.net = nn.Sequential(
             nn.Conv2d(1, 4, kernel_size=5, stride=3), nn.BatchNorm2d(4),
             nn.ReLU(), nn.Flatten(), nn.Dropout(0.3), nn.Linear(256, 10))
+        self.apply_init([torch.zeros(1, 1, 28, 28)])
 
     def configure_optimizers(self):
         return torch.optim.SGD(self.parameters(), lr=self.lr, momentum=0.9)
@@ -36,6 +37,7 @@ class Plain(d2l.Classifier):
         self.net = nn.Sequential(
             nn.Conv2d(1, 4, kernel_size=5, stride=3), nn.Sigmoid(),
             nn.Flatten(), nn.Linear(256, 10))
+        self.apply_init([torch.zeros(1, 1, 28, 28)])
 
 
 class Sample(d2l.DataModule):
@@ -43,7 +45,7 @@ class Sample(d2l.DataModule):
     mode, batch_size, resize = 'full', 50, (28, 28)
 
     def get_dataloader(self, train):
-        images, labels = data._load_sample(train)
+        images, labels = fetch.load_uint8_sample(train)
         n = 1003 if train else 301  # the last batch is a small one
         return data.ImageLoader(images[:n], labels[:n], self.batch_size,
                                 self.resize, shuffle=train)

@@ -23,7 +23,7 @@ from pathlib import Path
 import torch
 from d2l import torch as d2l
 
-from helpers import FashionMNIST, Trainer, data, records, training
+from helpers import FashionMNIST, Trainer, fetch, records, runs
 
 sys.path.insert(0, str(Path(__file__).parent.parent / 'tests'))
 from conftest import definitions  # noqa: E402
@@ -68,7 +68,7 @@ def d2l_dataset(size):
     atexit.register(shutil.rmtree, folder)
     raw = folder / 'data' / 'FashionMNIST' / 'raw'
     raw.mkdir(parents=True)
-    for name, content in data._find_files().items():
+    for name, content in fetch._find_files().items():
         (raw / name).write_bytes(content)
     (folder / 'here').mkdir()
     os.chdir(folder / 'here')  # d2l reads ../data
@@ -91,9 +91,9 @@ def last_epoch(trainer, model, dataset):
 def bare_epoch(model, batches, val_batches):
     """Seconds of an epoch over batches in memory, without a trainer."""
     device = torch.device('cpu')
-    precision = training.best_precision(device)
+    precision = runs.best_precision(device)
     optimizer = model.configure_optimizers()
-    autocast = torch.autocast('cpu', training.DTYPES[precision],
+    autocast = torch.autocast('cpu', runs.DTYPES[precision],
                               enabled=precision != 'fp32')
     start = time.perf_counter()
     for X, y in batches:
@@ -110,7 +110,7 @@ def bare_epoch(model, batches, val_batches):
 
 def bare_loop(model, dataset):
     """The same after a warm-up, all data being in place beforehand."""
-    training._keep_freed_memory()
+    runs._keep_freed_memory()
     model.to(memory_format=torch.channels_last)
     train, val = (list(dataset.get_dataloader(train) or ())
                   for train in (True, False))
@@ -187,7 +187,7 @@ if __name__ == '__main__':
     device = torch.device('cpu')
     bench = {'device': records.device_name(device),
              'threads': torch.get_num_threads(),
-             'precision': training.best_precision(device),
+             'precision': runs.best_precision(device),
              'date': datetime.date.today().isoformat(),
              'torch': str(torch.__version__), 'seconds': seconds}
     path = records.CHECKOUT / 'results' / 'bench.json'
