@@ -133,7 +133,7 @@ def append_run(task, run, weights=None):
     """Append a run to the record of its task, and put its weights beside.
 
     A run that is there already, since it was killed just after that, is not
-    appended again.
+    appended again. Raises RuntimeError if `refusal` says why not.
     """
     path = _own_results() / f'{task["name"]}.json'
     path.parent.mkdir(exist_ok=True)
@@ -142,6 +142,8 @@ def append_run(task, run, weights=None):
 
 
 def _append(path, task, run, weights):
+    if refusal(task):  # another has begun a record of this name meanwhile
+        raise RuntimeError(refusal(task))
     record = _load_or_begin(task)
     if weights:
         write_whole(path.with_suffix('.pt'),

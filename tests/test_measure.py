@@ -13,6 +13,7 @@ from helpers import (
     count_parameters,
     layer_summary,
     receptive_field,
+    spreads,
 )
 
 X_SHAPE = (1, 4, 20, 24)
@@ -106,10 +107,46 @@ def test_layer_summary_prints_what_d2l_prints(capsys):
     assert ours == capsys.readouterr().out
 
 
+def linear(weight):
+    layer = nn.Linear(2, 2, bias=False)
+    layer.weight = nn.Parameter(torch.tensor(weight))
+    return layer
+
+
+def test_spreads_by_hand():
+    # Deviations of the two units behind the first layer: 3 sqrt(2) and
+    # 6 sqrt(2), of which the mean square is 45; the second swaps and halves.
+    twice = linear([[0.0, 0.5], [0.5, 0.0]])
+    net = nn.Sequential(linear([[3.0, 0.0], [0.0, 3.0]]), nn.ReLU(), twice,
+                        nn.Dropout(0.5), twice)
+    X = torch.tensor([[0.0, 1.0], [2.0, 5.0]])
+    expected = [45 ** 0.5, 45 ** 0.5 / 2, 45 ** 0.5 / 4]
+    assert spreads(net.eval(), X) == pytest.approx(expected)
+    assert spreads(net, X, nn.ReLU) == pytest.approx(expected[:1])
+
+
+def test_spreads_measure_a_network_in_its_own_mode():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.BatchNorm2d(4))
+    X = 7 * torch.randn(8, 4, 1, 1)
+    # A batch of n that is normalized has a deviation of sqrt(n / (n - 1)).
+    assert spreads(net, X, nn.BatchNorm2d) == pytest.approx(
+        [(8 / 7) ** 0.5], rel=1e-5)
+    untouched = X.std(dim=0).square().mean().sqrt().item()
+    assert spreads(net.eval(), X, nn.BatchNorm2d) == pytest.approx(
+        [untouched], rel=1e-4)
+
+
+def test_a_spread_of_one_image_is_an_error():
+    with pytest.raises(ValueError, match='several images: X has 1'):
+        spreads(nn.Linear(3, 2), torch.zeros(1, 3))
+
+
 @pytest.mark.parametrize('measure', [
     lambda net: count_macs(net, X_SHAPE),
     lambda net: layer_summary(net, X_SHAPE),
-    lambda net: receptive_field(net, X_SHAPE)])
+    lambda net: receptive_field(net, X_SHAPE),
+    lambda net: spreads(net, torch.zeros(2, *X_SHAPE[1:]))])
 def test_measuring_leaves_the_network_and_the_generator_alone(measure):
     net = nn.Sequential(nn.Conv2d(4, 3, 3), nn.BatchNorm2d(3),
                         nn.Dropout(0.5), nn.Flatten(), nn.LazyLinear(2))

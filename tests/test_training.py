@@ -1,8 +1,12 @@
 """The trainer against a plain loop, and what it says when things go wrong."""
 import copy
 import json
+import math
 import pickle
 import re
+import subprocess
+import sys
+from functools import partial
 from pathlib import Path
 
 import matplotlib
@@ -15,10 +19,14 @@ from torch.nn import functional as F
 from helpers import (
     FashionMNIST,
     Trainer,
+    init_he,
+    load_record,
     load_records,
     load_runs,
+    load_sample,
     load_weights,
     records,
+    short_training,
     show_record,
 )
 from helpers.runs import best_precision
@@ -204,6 +212,184 @@ def test_a_run_with_other_hyperparameters_is_not_recorded(results, capsys):
                   if 'will not be recorded: hyperparameters differ' in line)
     assert any(line.startswith('Full run') for line in said[warned:])
     assert (results / 'tiny.json').read_bytes() == before
+
+
+def fit_tiny(model, **options):
+    Trainer(max_epochs=1, name='tiny', chapter='9-9-tiny', **options).fit(
+        model, Data(batches(4)))
+
+
+def test_the_key_holds_the_rule_of_the_weights_and_the_optimizer(results):
+    class Decays(Tiny):
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=0.2, momentum=0.9,
+                                   weight_decay=0.01)
+    model = Decays()
+    model.apply_init([torch.zeros(1, 1, 28, 28)], d2l.init_cnn)
+    fit_tiny(model, gradient_clip_val=2)
+    assert load_record('tiny')['hyperparameters'] == {
+        'initial_weights': 'xavier', 'optimizer': 'SGD', 'lr': 0.2,
+        'momentum': 0.9, 'weight_decay': 0.01, 'gradient_clip_val': 2,
+        'batch_size': 4, 'epochs': 1, 'resize': [28, 28]}
+
+
+def test_groups_of_parameters_with_rates_of_their_own_are_told_apart(results):
+    class Two(Tiny):
+        def configure_optimizers(self):
+            return torch.optim.Adam([
+                {'params': [self.net[2].weight], 'lr': 0.1},
+                {'params': [self.net[2].bias], 'betas': (0.8, 0.9)}])
+    for _ in range(2):  # what was written is what is compared
+        fit_tiny(Two())
+    key = load_record('tiny')['hyperparameters']
+    assert (key['optimizer'], key['lr']) == ('Adam', [0.1, 0.001])
+    assert key['betas'] == [[0.9, 0.999], [0.8, 0.9]]
+    assert len(load_record('tiny')['runs']) == 2
+
+
+def init_zero(module):
+    if isinstance(module, nn.Linear):
+        nn.init.zeros_(module.weight)
+
+
+@pytest.mark.parametrize('init,rule', [
+    (None, 'pytorch'), (d2l.init_cnn, 'xavier'), (init_he, 'he'),
+    (init_zero, 'init_zero')])
+def test_a_model_knows_the_rule_of_its_weights(init, rule):
+    model = Tiny()
+    plain = copy.deepcopy(model.net)
+    torch.manual_seed(1)
+    model.apply_init([torch.zeros(1, 1, 28, 28)], init)
+    torch.manual_seed(1)
+    if init:
+        plain.apply(init)
+    assert torch.equal(model.net[2].weight, plain[2].weight)
+    assert model.initial_weights == rule
+
+
+def test_runs_from_other_weights_are_another_record(results, capsys):
+    fit_tiny(Tiny())
+    other = Tiny()
+    other.apply_init([torch.zeros(1, 1, 28, 28)], init_he)
+    trained = Tiny()
+    Trainer(max_epochs=1).fit(trained, Data(batches(4)))
+    unknown = Tiny()
+    del unknown.initial_weights
+    for model, says in ((other, 'hyperparameters differ'),
+                        (trained, 'hyperparameters differ'),
+                        (unknown, 'nothing says from which weights')):
+        capsys.readouterr()
+        fit_tiny(model)
+        assert says in capsys.readouterr().out
+    assert len(load_record('tiny')['runs']) == 1
+
+
+def test_runs_are_chosen_by_what_they_are(results):
+    task = {'name': 'tiny', 'hyperparameters': {'initial_weights': 'he'}}
+    for seed, device, seconds in ((1, 'a', 1), (0, 'a', 2), (0, 'b', 3),
+                                  (0, 'a', 4)):
+        records.append_run(task, {'seed': seed, 'device': device,
+                                  'seconds': seconds, 'epochs': []})
+
+    def chosen(**facts):
+        return [run['seconds'] for run in load_runs('tiny', **facts)]
+    assert chosen() == [4, 1]
+    assert chosen(device='b') == [3]
+    assert chosen(device='a', seed=0) == [4]
+    with pytest.raises(ValueError, match="no run with {'seed': 7}"):
+        chosen(seed=7)
+
+
+RECORD_MANY = '''
+import sys
+from pathlib import Path
+from helpers import records
+records.CHECKOUT = Path(sys.argv[1])
+task = {'name': 'tiny', 'hyperparameters': {'initial_weights': 'he'}}
+for i in range(40):
+    records.append_run(task, {'seed': int(sys.argv[2]), 'seconds': i,
+                              'epochs': []})
+'''
+
+
+def test_two_processes_that_record_at_once_lose_nothing(results):
+    both = [subprocess.Popen([sys.executable, '-c', RECORD_MANY,
+                              results.parent, str(seed)]) for seed in (0, 1)]
+    assert [process.wait(timeout=120) for process in both] == [0, 0]
+    runs = load_record('tiny')['runs']
+    assert {(run['seed'], run['seconds']) for run in runs} == {
+        (seed, i) for seed in (0, 1) for i in range(40)}
+    assert len(runs) == 80
+
+
+def test_a_record_begun_meanwhile_under_another_key_is_not_mixed(results):
+    run = {'seed': 0, 'seconds': 1, 'epochs': []}
+    task = {'name': 'tiny', 'hyperparameters': {'initial_weights': 'he'}}
+    records.append_run(task, run)
+    task = {'name': 'tiny', 'hyperparameters': {'initial_weights': 'xavier'}}
+    with pytest.raises(RuntimeError, match='hyperparameters differ'):
+        records.append_run(task, run)
+
+
+# The short training
+
+def make_tiny():
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 20), nn.ReLU(),
+                         nn.Dropout(0.5), nn.Linear(20, 10))
+
+
+def test_a_short_training_is_a_plain_loop():
+    X, y = (part[:70] for part in load_sample(train=True))
+    losses, [net] = short_training(
+        make_tiny, X, y, steps=5, lr=0.1, batch_size=32, seeds=[3],
+        optimizer=partial(torch.optim.SGD, momentum=0.9))
+    torch.manual_seed(3)
+    plain = make_tiny()
+    optimizer = torch.optim.SGD(plain.parameters(), lr=0.1, momentum=0.9)
+    expected = []
+    for sizes in (32, 32, 6), (32, 32):  # the second epoch is cut
+        for i in torch.randperm(70).split(32)[:len(sizes)]:
+            loss = F.cross_entropy(plain(X[i]), y[i])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            expected.append(loss.detach())
+    assert torch.equal(losses, torch.stack(expected)[None])
+    for ours, theirs in zip(net.parameters(), plain.parameters()):
+        assert torch.equal(ours, theirs)
+
+
+def test_a_short_training_of_several_seeds_is_a_row_for_each():
+    X, y = load_sample()
+    losses, nets = short_training(make_tiny, X, y, steps=4, lr=0.1,
+                                  seeds=(5, 2))
+    assert losses.shape == (2, 4) and len(nets) == 2
+    alone, _ = short_training(make_tiny, X, y, steps=4, lr=0.1, seeds=(2,))
+    assert torch.equal(losses[1:], alone) and not torch.equal(*losses)
+
+
+def test_the_first_loss_of_a_network_of_zeros_is_ln_10():
+    def make_zeros():
+        net = make_tiny()
+        for p in net.parameters():
+            nn.init.zeros_(p)
+        return net
+    losses, _ = short_training(make_zeros, *load_sample(), steps=1, lr=0.1)
+    assert losses.item() == pytest.approx(math.log(10))
+
+
+def test_he_keeps_the_mean_square_behind_relus():
+    torch.manual_seed(0)
+    net = nn.Sequential(*[layer for _ in range(10) for layer in (
+        nn.Linear(1000, 1000), nn.ReLU())]).apply(init_he)
+    bias = nn.Linear(1000, 1000).apply(init_he).bias
+    assert bias.abs().max() > 0  # PyTorch's own stay
+    assert net[0].weight.std().item() == pytest.approx((2 / 1000) ** 0.5, rel=0.01)
+    X = torch.randn(100, 1000)
+    with torch.no_grad():  # E[relu(z)^2] = var(z) / 2 = mean square of x
+        assert net(X).square().mean().item() == pytest.approx(1, rel=0.2)
+    conv = nn.Conv2d(16, 400, 3).apply(init_he)
+    assert conv.weight.std().item() == pytest.approx((2 / 144) ** 0.5, rel=0.01)
 
 
 def test_weights_come_back_and_must_be_those_of_the_record(results):
