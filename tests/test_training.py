@@ -306,6 +306,8 @@ from pathlib import Path
 from helpers import records
 records.CHECKOUT = Path(sys.argv[1])
 task = {'name': 'tiny', 'hyperparameters': {'initial_weights': 'he'}}
+print('ready', flush=True)
+input()
 for i in range(40):
     records.append_run(task, {'seed': int(sys.argv[2]), 'seconds': i,
                               'epochs': []})
@@ -314,8 +316,17 @@ for i in range(40):
 
 def test_two_processes_that_record_at_once_lose_nothing(results):
     both = [subprocess.Popen([sys.executable, '-c', RECORD_MANY,
-                              results.parent, str(seed)]) for seed in (0, 1)]
-    assert [process.wait(timeout=120) for process in both] == [0, 0]
+                              results.parent, str(seed)], text=True,
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            for seed in (0, 1)]
+    for process in both:
+        assert process.stdout.readline() == 'ready\n'
+    for process in both:  # now, both at once
+        process.stdin.write('\n')
+        process.stdin.flush()
+    for process in both:
+        process.communicate(timeout=120)
+        assert process.returncode == 0
     runs = load_record('tiny')['runs']
     assert {(run['seed'], run['seconds']) for run in runs} == {
         (seed, i) for seed in (0, 1) for i in range(40)}
@@ -384,12 +395,14 @@ def test_he_keeps_the_mean_square_behind_relus():
         nn.Linear(1000, 1000), nn.ReLU())]).apply(init_he)
     bias = nn.Linear(1000, 1000).apply(init_he).bias
     assert bias.abs().max() > 0  # PyTorch's own stay
-    assert net[0].weight.std().item() == pytest.approx((2 / 1000) ** 0.5, rel=0.01)
+    assert net[0].weight.std().item() == pytest.approx(
+        (2 / 1000) ** 0.5, rel=0.01)
     X = torch.randn(100, 1000)
     with torch.no_grad():  # E[relu(z)^2] = var(z) / 2 = mean square of x
         assert net(X).square().mean().item() == pytest.approx(1, rel=0.2)
     conv = nn.Conv2d(16, 400, 3).apply(init_he)
-    assert conv.weight.std().item() == pytest.approx((2 / 144) ** 0.5, rel=0.01)
+    assert conv.weight.std().item() == pytest.approx(
+        (2 / 144) ** 0.5, rel=0.01)
 
 
 def test_weights_come_back_and_must_be_those_of_the_record(results):
