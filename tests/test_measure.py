@@ -1,5 +1,6 @@
 """Measurements against torch's own counts and arithmetic done by hand."""
 import copy
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from helpers import (
     count_macs,
     count_parameters,
     layer_summary,
+    measure,
     receptive_field,
     spreads,
 )
@@ -162,3 +164,9 @@ def test_measuring_leaves_the_network_and_the_generator_alone(measure):
     for key, value in net[1].state_dict().items():
         assert torch.equal(value, before[key])
     assert all(not layer._forward_hooks for layer in net)
+
+
+def test_what_readers_are_invited_to_read_stays_short():
+    upper = [Path(measure.__file__).parent / f'{name}.py'
+             for name in ('data', 'training', 'measure')]
+    assert sum(path.read_text().count('\n') for path in upper) <= 400

@@ -3,6 +3,7 @@ import hashlib
 import json
 import re
 
+import nbformat
 import pytest
 
 from bench import table
@@ -100,6 +101,14 @@ def test_alexnets_runs_are_apart_by_the_weights_they_began_with():
     assert began == {
         'xavier': [(0, 'AMD EPYC', 0.8841)],
         'pytorch': [(0, 'NVIDIA H200', 0.8321), (1, 'NVIDIA H200', 0.8368)]}
+
+
+@pytest.mark.parametrize('path', sorted((ROOT / 'chapters').glob('*.ipynb')),
+                         ids=lambda path: path.stem)
+def test_no_chapter_chooses_a_run_by_its_place(path):
+    code = '\n'.join(cell.source for cell in nbformat.read(path, 4).cells)
+    assert not re.findall(r"load_runs\([^)]*\)\[|runs\[\d*:|"
+                          r"\['runs'\]\[|runs\[-?\d", code)
 
 
 def test_the_readme_tells_what_the_records_say():
