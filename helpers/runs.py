@@ -251,7 +251,6 @@ class Run(d2l.Trainer):
                       'device': self.device.type,
                       'precision': self.precision,
                       'channels_last': self.channels_last,
-                      'gradient_clip_val': self.gradient_clip_val,
                       'processes': distributed.num_processes(),
                       'torch': str(torch.__version__),
                       'code': checkpoints.code_version(self.model)}

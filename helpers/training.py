@@ -55,8 +55,8 @@ class Trainer(Run):
             self.backward(loss)
             self.step()
         self.model.eval()
-        for batch in self.val_batches():
-            with torch.no_grad(), self.autocast():
+        with torch.no_grad(), self.autocast():
+            for batch in self.val_batches():
                 self.model.validation_step(batch)
 
 

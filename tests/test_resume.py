@@ -207,7 +207,7 @@ class Other(Tiny):
     ({'model': Other}, 'code'),
     ({'max_epochs': 21}, 'hyperparameters'),
     ({'precision': 'bf16'}, 'precision'),
-    ({'gradient_clip_val': 1}, 'gradient_clip_val'),
+    ({'gradient_clip_val': 1}, 'hyperparameters'),
     ({'channels_last': False}, 'channels_last')])
 def test_the_checkpoint_of_another_run_is_refused(home, change, named):
     train(Stopping(2))
