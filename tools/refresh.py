@@ -28,7 +28,7 @@ from nbdime.prettyprint import PrettyPrintConfig, pretty_print_diff
 from colab import FIRST_CELL, FOLDED, METADATA
 
 CHAPTERS = Path(__file__).parent.parent / 'chapters'
-KEPT_METADATA = {'tags', 'mystnb', 'cellView', FOLDED}
+KEPT_METADATA = {'tags', 'tolerance', 'mystnb', 'cellView', FOLDED}
 
 
 def find_chapters(name=None):
