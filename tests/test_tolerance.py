@@ -10,7 +10,7 @@ import pytest
 from nbformat import v4
 
 from conftest import ROOT
-from refresh import first_cell
+from refresh import first_cell, refresh
 from tolerance import outputs_differ_by, texts_differ_by
 
 
@@ -137,3 +137,62 @@ def test_a_failure_names_the_tolerance_and_the_difference(checked):
     assert checked.count(f'{told}More than its numbers with decimals') == 4
     assert checked.count(told) == 5
     assert 'run make refresh CHAPTER=9-1 and look' in checked
+
+
+def refreshed(path, *cells):
+    """The notebook of these cells after a refresh, which is also stored."""
+    nbformat.write(a_notebook(*cells), path)
+    refresh(path)
+    return nbformat.read(path, 4)
+
+
+MEASURED = """\
+import base64
+from IPython.display import Image, display
+print('accuracy', accuracy)
+display(Image(base64.b64decode(b'iVBORw0KGgo='), format='png'))
+accuracy, 3"""
+
+
+@pytest.mark.parametrize('tolerance,kept', [
+    (0.02, True), (0.01, False), (None, False)])
+def test_a_refresh_keeps_what_lies_within_the_tolerance(
+        tmp_path, capsys, tolerance, kept):
+    path = tmp_path / '9-1-a.ipynb'
+    notebook = refreshed(path, ('accuracy = 0.76', [], None),
+                         (MEASURED, [], tolerance))
+    shown = notebook.cells[2].outputs
+    assert [output.output_type for output in shown] == [
+        'stream', 'display_data', 'execute_result']
+    # As if another machine had made it: other numbers, another picture.
+    shown[0].text = 'accuracy 0.74\n'
+    shown[1].data['image/png'] = 'AAAA'
+    shown[2].data['text/plain'] = '(0.74, 3)'
+    nbformat.write(notebook, path)
+    before = path.read_bytes()
+    capsys.readouterr()
+    refresh(path)
+    assert (path.read_bytes() == before) == kept
+    assert ('Cell 2 keeps its outputs: the new numbers differ by 0.02, its '
+            'tolerance is 0.02.' in capsys.readouterr().out) == kept
+    after = nbformat.read(path, 4).cells[2].outputs
+    assert ('0.76' in after[0].text) == (after[1].data['image/png'] != 'AAAA')
+    assert ('0.76' in after[0].text) != kept
+
+
+def test_kept_outputs_are_numbered_anew_and_may_be_cleared(tmp_path, capsys):
+    path = tmp_path / '9-1-a.ipynb'
+    notebook = refreshed(path, ('0.76', [], 0.02))
+    notebook.cells[1].outputs[0].data['text/plain'] = '0.75'
+    notebook.cells.insert(1, v4.new_code_cell('pass', id='new'))
+    nbformat.write(notebook, path)
+    refresh(path)
+    cell = nbformat.read(path, 4).cells[2]
+    assert cell.outputs == [result('0.75', 3)] and cell.execution_count == 3
+    notebook.cells[2].outputs = []
+    nbformat.write(notebook, path)
+    refresh(path)
+    assert nbformat.read(path, 4).cells[2].outputs == [result('0.76', 3)]
+    capsys.readouterr()
+    refresh(path)
+    assert capsys.readouterr().out == ''
