@@ -24,6 +24,16 @@ def mark_boxes(app, doctree):
                 quote['classes'].append(BOXES[strong.astext()])
 
 
+def tell_tolerances(app, doctree):
+    """Say below a cell's outputs by how much another machine's may differ."""
+    for cell in doctree.findall(nodes.container):
+        tolerance = cell.get('cell_metadata', {}).get('tolerance')
+        if tolerance:
+            words = (f'The numbers may differ by {tolerance} on another '
+                     f'machine.')
+            cell[-1] += nodes.paragraph('', words, classes=['tolerance'])
+
+
 def fold_solutions(app, doctree):
     """Fold away each section whose title is 'Solution 1' and so on.
 
@@ -250,6 +260,7 @@ def setup(app):
     app.connect('env-get-outdated', find_outdated)
     app.connect('builder-inited', choose_dark_style, priority=400)
     app.connect('doctree-read', mark_boxes)
+    app.connect('doctree-read', tell_tolerances)
     # Before Sphinx collects the contents, in which they do not belong.
     app.connect('doctree-read', fold_solutions, priority=400)
     app.connect('doctree-resolved', resolve)

@@ -93,6 +93,32 @@ def test_boxes_are_marked(pages):
     assert html.count('<blockquote class="correction">') >= 2
 
 
+def test_a_page_says_by_how_much_its_numbers_may_differ(tmp_path):
+    copy_sources(tmp_path)
+    for path in (tmp_path / 'chapters').iterdir():
+        path.unlink()
+    nbformat.write(v4.new_notebook(cells=[v4.new_markdown_cell('# A')] + [
+        v4.new_code_cell(f'print({count}.5)', metadata=metadata, outputs=[
+            v4.new_output('stream', text=f'{count}.5\n')])
+        for count, metadata in enumerate((
+            {}, {'tolerance': 0.02},
+            {'tolerance': 0.005, 'tags': ['hide-output']}))],
+        metadata={'language_info': {'name': 'python'}}),
+        tmp_path / 'chapters' / 'a.ipynb')
+    (tmp_path / '_toc.yml').write_text('format: jb-book\nroot: chapters/a\n')
+    status, log = build(tmp_path)
+    assert status == 0, log
+    page = (tmp_path / '_build' / 'html' / 'chapters' / 'a.html').read_text()
+    told = re.findall(r'<pre>(?:<span></span>)?(\d\.5)\n</pre></div>\n</div>\n'
+                      r'<p class="tolerance">(.*?)</p>', page)
+    assert told == [
+        ('1.5', 'The numbers may differ by 0.02 on another machine.'),
+        ('2.5', 'The numbers may differ by 0.005 on another machine.')]
+    assert page.count('class="tolerance"') == 2
+    hidden = page.partition('<details')[2]
+    assert 'by 0.005' in hidden and 'by 0.02' not in hidden
+
+
 @pytest.mark.parametrize('mistake,message', [
     (r'$\frac{1}{2$', 'KaTeX parse error'),
     ('[a chapter](7-9-nothing.ipynb)', 'cross-reference target not found'),

@@ -7,7 +7,7 @@ import pytest
 from nbformat import v4
 
 from conftest import ROOT
-from contract import faults
+from contract import MAX_VERDICTS, VERDICTS, count_verdicts, faults
 from helpers.records import describe_run
 from refresh import find_chapters, first_cell, refresh
 
@@ -75,6 +75,15 @@ def set_run(mode='Full', **changes):
     return set_output(8, v4.new_output('stream', name='stdout', text=line))
 
 
+def set_tolerance(cell, tolerance, text='accuracy 0.76, of 10'):
+    """Give a cell a tolerance and, if it is code, a text that it printed."""
+    def change(nb):
+        nb.cells[cell].metadata.tolerance = tolerance
+        if 'outputs' in nb.cells[cell]:
+            set_output(cell, v4.new_output('stream', text=text))(nb)
+    return change
+
+
 BROKEN = {
     'no cell for Colab': (lambda nb: nb.cells.pop(0),
                           'cell 0: is not the cell with which every chapter'),
@@ -125,7 +134,29 @@ BROKEN = {
     'quick run stored': (set_run('Quick'), 'must hold the output of a full'),
     'nothing stored': (lambda nb: nb.cells[8].update(outputs=[]),
                        'must hold the output of a full run'),
-    'figure altered': (set_run(val_acc=0.8409), 'that no record in results/')}
+    'figure altered': (set_run(val_acc=0.8409), 'that no record in results/'),
+    'no tolerance': (set_tolerance(6, 0), 'has the tolerance 0: give it'),
+    'below zero': (set_tolerance(6, -0.01), 'has the tolerance -0.01: give'),
+    'not a number': (set_tolerance(6, float('nan')), 'has the tolerance nan'),
+    'a word': (set_tolerance(6, '0.02'), "has the tolerance '0.02': give it"),
+    'a yes': (set_tolerance(6, True), 'has the tolerance True: give it a'),
+    'large': (set_tolerance(6, 0.06), '0.06: give it a number above 0, 0.05'),
+    'text tolerates': (set_tolerance(2, 0.02), 'cell 2: has a tolerance and '
+                       'prints no number'),
+    'figure tolerates': (lambda nb: nb.cells[7].metadata.update(
+        tolerance=0.02), 'cell 7: has a tolerance and prints no number'),
+    'whole numbers': (set_tolerance(6, 0.02, '10 of 12 in torch 2.14.1'),
+                      'cell 6: has a tolerance and prints no number'),
+    'training tolerates': (set_tolerance(8, 0.02), 'cell 8: has a tolerance '
+                           'and is not checked'),
+    'time tolerates': (lambda nb: (
+        set_tags(6, 'timing', 'nbval-ignore-output')(nb),
+        set_tolerance(6, 0.02)(nb)), 'cell 6: has a tolerance and is not'),
+    'all is tolerated': (set_tolerance(6, 0.02, 'apart by 3.1e-08, -0.01'),
+                         'has the tolerance 0.02 and prints no number above'),
+    'verdicts': (set_output(6, v4.new_output('stream', text=(
+        'below 0.45: True\nequal: True, False'))),
+        'prints True or False 3 times, and 2 are the most')}
 
 
 @pytest.mark.parametrize('fault', BROKEN)
@@ -142,6 +173,29 @@ def test_a_cell_that_measures_time_may_be_ignored(tmp_path):
     notebook = a_chapter()
     set_tags(6, 'timing', 'nbval-ignore-output')(notebook)
     assert check(tmp_path, notebook) == []
+
+
+def test_a_cell_that_prints_decimals_may_have_a_tolerance(tmp_path):
+    notebook = a_chapter()
+    set_tolerance(6, 0.02)(notebook)
+    assert check(tmp_path, notebook) == []
+
+
+def test_a_chapter_may_print_two_verdicts(tmp_path):
+    notebook = a_chapter()
+    set_output(6, v4.new_output('execute_result', {'text/plain': (
+        "('Conv2d(1, 1, 1, bias=False)', True, False)")},
+        execution_count=2))(notebook)
+    assert check(tmp_path, notebook) == []
+
+
+@pytest.mark.parametrize('name', VERDICTS)
+def test_the_verdicts_of_the_chapters_only_become_fewer(name):
+    notebook = nbformat.read(ROOT / 'chapters' / f'{name}.ipynb', 4)
+    count = count_verdicts(notebook)
+    assert count == VERDICTS[name] > MAX_VERDICTS, (
+        f'{name} prints {count} now: say so in VERDICTS in tools/contract.py, '
+        f'or take it out there if they are {MAX_VERDICTS} or fewer.')
 
 
 def test_a_wrong_name_and_a_broken_file_are_found(tmp_path):

@@ -40,7 +40,8 @@ def test_outputs_that_became_stale_are_found_and_it_is_said_what_to_do(
         tmp_path):
     for name in 'conftest.py', 'pyproject.toml':
         shutil.copy(ROOT / name, tmp_path)
-    shutil.copytree(ROOT / 'helpers', tmp_path / 'helpers')
+    for name in 'helpers', 'tools':
+        shutil.copytree(ROOT / name, tmp_path / name)
     chapters = tmp_path / 'chapters'
     chapters.mkdir()
     write_chapter(chapters, '9-1-edited', '1 + 1', '2')

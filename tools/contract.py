@@ -12,11 +12,25 @@ import nbformat
 
 from colab import FIRST_CELL, METADATA
 from helpers.records import describe_run
+from tolerance import numbers, text_of
 
 ROOT = Path(__file__).parent.parent
 TAGS = {'full-run', 'timing', 'nbval-ignore-output', 'hide-output',
         'hide-input'}
 MAX_LINES, MAX_COLUMNS, MAX_FIGURE = 20, 78, 60_000
+# Threads and kinds of processor changed accuracies of short trainings by up to
+# .015, and by .03 a loss on its way down: what needs more is no result yet.
+MAX_TOLERANCE = 0.05
+# A measured number teaches more than True or False, so a chapter prints few of
+# them. These still print more. Each count only falls, until it is no more
+# than MAX_VERDICTS and is taken out here.
+MAX_VERDICTS = 2
+VERDICTS = {'7-1-fully-connected-to-convolutions': 10,
+            '7-2-convolutions-for-images': 7, '7-3-padding-and-stride': 15,
+            '7-4-multiple-channels': 6, '7-5-pooling': 13, '7-6-lenet': 4,
+            '8-1-alexnet': 48, '8-2-vgg': 31, '8-3-nin': 23,
+            '8-4-googlenet': 45, '8-5-batch-normalization': 30,
+            '8-6-resnet': 51}
 PRIVATE_PATH = re.compile(r'(?<![\w.])/(home|root|Users|tmp|work|mnt)/\w|'
                           r'\b[A-Z]:\\\w')
 REQUIRED = ['After this chapter you can', '> **Cost.**', '## Summary',
@@ -35,10 +49,13 @@ def faults(path, results=ROOT / 'results'):
         return [f'{path.name} is no valid notebook ({reason}): restore it '
                 f'from git, or save it again from Jupyter.']
     found = [f'{path.name}: {fault}' for fault in _of_text(path, notebook)]
+    found += [f'{path.name}: {fault}'
+              for fault in _of_verdicts(path, notebook)]
     lines = _recorded_lines(path.stem, results)
     count = 0
     for number, cell in enumerate(notebook.cells):
         some = list(_of_source(cell) if number else _of_first(cell))
+        some += _of_tolerance(cell)
         if cell.cell_type == 'code':
             count += 1
             some += _of_code(cell, count)
@@ -95,6 +112,42 @@ def _of_headings(text):
             yield (f'jumps from a heading of level {level} to one of level '
                    f'{len(heading)}: headings nest, # once, then ##, ###.')
         level = len(heading)
+
+
+def count_verdicts(notebook):
+    """How often a chapter prints True or False; bias=False is no verdict."""
+    return sum(len(re.findall(r'(?<!=)\b(?:True|False)\b', text_of(output)))
+               for cell in notebook.cells
+               for output in cell.get('outputs', ()))
+
+
+def _of_verdicts(path, notebook):
+    count = count_verdicts(notebook)
+    allowed = VERDICTS.get(path.stem, MAX_VERDICTS)
+    if count > allowed:
+        yield (f'prints True or False {count} times, and {allowed} are the '
+               f'most: print the numbers that are compared, and assert what '
+               f'must hold.')
+
+
+def _of_tolerance(cell):
+    if 'tolerance' not in cell.metadata:
+        return
+    tolerance = cell.metadata.tolerance
+    shown = [abs(number) for output in cell.get('outputs', ())
+             for number in numbers(text_of(output))]
+    if (isinstance(tolerance, bool) or not isinstance(tolerance, (int, float))
+            or not 0 < tolerance <= MAX_TOLERANCE):
+        yield (f'has the tolerance {tolerance!r}: give it a number above 0, '
+               f'{MAX_TOLERANCE} is the most.')
+    elif 'nbval-ignore-output' in cell.metadata.get('tags', ()):
+        yield 'has a tolerance and is not checked: take one of them out.'
+    elif not shown:
+        yield ('has a tolerance and prints no number with decimals: print '
+               'what is measured, or take the tolerance out.')
+    elif max(shown) <= tolerance:
+        yield (f'has the tolerance {tolerance} and prints no number above '
+               f'it: nothing would be checked, choose a smaller one.')
 
 
 def _of_source(cell):

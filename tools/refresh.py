@@ -5,7 +5,8 @@
     python tools/refresh.py --full 7-6 with its full training runs
     python tools/refresh.py --full 8-6 resnext  with that network's alone
 
-In quick mode the cells tagged full-run keep the full run that they show. What
+In quick mode the cells tagged full-run keep the full run that they show. A
+cell with a tolerance keeps outputs that differ by no more, figures too. What
 changed is printed. When a cell fails, the chapter stays as it was; full runs
 that ended before are recorded all the same. Under torchrun every process
 executes the chapter, its trainers train together, and the first process
@@ -26,9 +27,10 @@ from nbclient.exceptions import CellExecutionError
 from nbdime.prettyprint import PrettyPrintConfig, pretty_print_diff
 
 from colab import FIRST_CELL, FOLDED, METADATA
+from tolerance import outputs_differ_by
 
 CHAPTERS = Path(__file__).parent.parent / 'chapters'
-KEPT_METADATA = {'tags', 'mystnb', 'cellView', FOLDED}
+KEPT_METADATA = {'tags', 'tolerance', 'mystnb', 'cellView', FOLDED}
 
 
 def find_chapters(name=None):
@@ -77,6 +79,8 @@ def refresh(path, full=False, run=''):
             if 'full-run' in cell.metadata.get('tags', ())
             and cell.id not in trains
             and 'Full run: ' in str(cell.outputs)}
+    stored = {cell.id: cell.outputs for cell in before.cells
+              if 'outputs' in cell}
     client = NotebookClient(notebook, timeout=None, kernel_name='python3',
                             resources={'metadata': {'path': path.parent}})
     number = None
@@ -94,11 +98,13 @@ def refresh(path, full=False, run=''):
         'kernelspec': {'display_name': 'Python 3', 'language': 'python',
                        'name': 'python3'},
         'language_info': {'name': 'python'}}
-    for cell in notebook.cells:
+    for number, cell in enumerate(notebook.cells):
         cell.metadata = {key: value for key, value in cell.metadata.items()
                          if key in KEPT_METADATA}
         if cell.cell_type == 'code':
             cell.outputs = kept.get(cell.id) or _merged(cell.outputs)
+        if 'tolerance' in cell.metadata:
+            _keep_tolerated(cell, number, stored.get(cell.id, []))
     nbformat.validate(notebook)
     if os.environ.get('RANK', '0') != '0':
         return
@@ -119,6 +125,22 @@ def show_changes(before, after):
         use_color=sys.stdout.isatty())
     pretty_print_diff(before, nbdime.diff_notebooks(before, after), '',
                       config)
+
+
+def _keep_tolerated(cell, number, stored):
+    """Give a cell its stored outputs again if its tolerance allows it.
+
+    What is kept in place of something else is said, for it may be a figure
+    that somebody changed.
+    """
+    apart = outputs_differ_by(stored, cell.outputs)
+    stored = [{**output, 'execution_count': cell.execution_count}
+              if 'execution_count' in output else output for output in stored]
+    if apart <= cell.metadata['tolerance'] and cell.outputs != stored:
+        print(f'Cell {number} keeps its outputs: the new numbers differ by '
+              f'{apart:g}, its tolerance is {cell.metadata["tolerance"]}. '
+              f'Clear them and run this again to store the new ones.')
+        cell.outputs = list(map(nbformat.from_dict, stored))
 
 
 def _merged(outputs):
