@@ -168,7 +168,7 @@ def _lines(axes, X, Y, names):
         if len(names):
             last = np.flatnonzero(np.isfinite(mean))[-1]
             labels.append(axes.annotate(
-                names[i].replace(', ', ',\n'), (X[last], mean[last]),
+                names[i].replace(', ', ',\n', 1), (X[last], mean[last]),
                 (1.04, 0.5), textcoords='axes fraction', color=color,
                 va='center', annotation_clip=False, arrowprops={
                     'arrowstyle': '-', 'color': color, 'lw': 0.6,

@@ -172,6 +172,7 @@ def test_a_caption_and_its_picture_become_a_figure(tmp_path):
     figure = re.search(r'<figure[^>]*id="figure-7-1-1".*?</figure>', html,
                        re.S)[0]
     assert re.search(r'<img[^>]*class="ink"', figure)
+    assert 'caption-number' not in figure  # it has one
     assert '<strong>Figure 7.1.1.</strong> A <em>square</em>.' in figure
     assert html.count('A <em>square</em>') == 1
     assert re.search(r'<img[^>]*class="picture"', html)
