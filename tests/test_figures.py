@@ -198,7 +198,7 @@ def test_settings_of_the_reader_are_left_alone(shown):
 
 
 def test_images_keep_their_pixels_and_titles(shown):
-    pictures.show_images([X[0], X[1, 0] - 0.5], ['one', 'two'])
+    pictures.show_images([X[:1], X[1] - 0.5], ['one', 'two'])
     one, two, bar = shown[0].axes
     assert np.array_equal(one.images[0].get_array(), X[0, 0].numpy())
     assert one.images[0].get_cmap().name == 'gray'
