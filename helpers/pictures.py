@@ -23,12 +23,12 @@ DIGIT = 0.64 * SIZE / 72
 def show_images(images, titles=None, num_cols=4, own_scale=False):
     """Show images or feature maps in a grid, on one scale.
 
-    Each is (h, w), alone or in axes of length 1, or (h, w, 3) in colours from 0 to 1. Those
-    without negative values are grey, from black, 0, to white, 1; where they
-    go beyond 1, or stay below 0.5, white is the largest value of them all
-    and a bar says so. Those with negative values are blue below and red above
-    zero, on one scale with a bar. With `own_scale` each has a scale for
-    itself, whose end stands below it.
+    Each is (h, w), alone or in axes of length 1, or (h, w, 3) in colours
+    from 0 to 1. Those without negative values are grey, from black, 0, to
+    white, 1; where they go beyond 1, or stay below 0.5, white is the largest
+    value of them all and a bar says so. Those with negative values are blue
+    below and red above zero, on one scale with a bar. With `own_scale` each
+    has a scale for itself, whose end stands below it.
     """
     images = [array.reshape(array.shape[-2:]) if array[..., 0, 0].size == 1
               else array for array in map(as_array, images)]
