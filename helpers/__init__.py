@@ -1,12 +1,16 @@
 """What the chapters share: data, training, figures and measuring."""
 from helpers.data import FashionMNIST, load_sample
+from helpers.drawings import (
+                             show_block,
+                             show_chain,
+                             show_channels,
+                             show_norms,
+)
 from helpers.figures import (
                              plot,
-                             show_confusion,
-                             show_images,
-                             show_matrices,
                              show_points,
                              show_runs,
+                             show_seeds,
 )
 from helpers.measure import (
                              count_macs,
@@ -14,6 +18,12 @@ from helpers.measure import (
                              layer_summary,
                              receptive_field,
                              spreads,
+)
+from helpers.pictures import (
+                             show_confusion,
+                             show_images,
+                             show_matrices,
+                             show_window,
 )
 from helpers.records import (
                              load_record,

@@ -1,10 +1,13 @@
 """The built book: strict, complete, and alone on the network."""
+import base64
+import io
 import re
 import subprocess
 
 import nbformat
 import pytest
 from nbformat import v4
+from PIL import Image
 
 import colab
 from conftest import ROOT, build, copy_sources
@@ -157,6 +160,58 @@ def test_links_of_the_code_are_asked(tmp_path):
     status, log = build(tmp_path, 'linkcheck')
     assert status != 0
     assert 'link: http://127.0.0.1:9/generated/torch.eye.html' in log
+
+
+def png(mode):
+    """A cell's output: a small picture, base64."""
+    buffer = io.BytesIO()
+    Image.new(mode, (8, 8)).save(buffer, 'png')
+    return v4.new_output('display_data', {
+        'image/png': base64.b64encode(buffer.getvalue()).decode()},
+        metadata={'image/png': {'width': 4, 'height': 4}})
+
+
+def figures_book(folder, *cells):
+    """A book of one chapter; its build."""
+    copy_sources(folder)
+    for path in (folder / 'chapters').iterdir():
+        path.unlink()
+    nbformat.write(v4.new_notebook(
+        cells=[v4.new_markdown_cell('# 7.1 A'), *cells],
+        metadata={'language_info': {'name': 'python'}}),
+        folder / 'chapters' / '7-1-a.ipynb')
+    (folder / '_toc.yml').write_text(
+        'format: jb-book\nroot: chapters/7-1-a\n')
+    return build(folder)
+
+
+def test_a_caption_and_its_picture_become_a_figure(tmp_path):
+    alt = {'mystnb': {'image': {'alt': 'A small black square, alone.'}}}
+    status, log = figures_book(
+        tmp_path,
+        v4.new_code_cell('show()', outputs=[png('L')], metadata=alt),
+        v4.new_markdown_cell('**Figure 7.1.1.** A *square*.\n\nMore text.'),
+        v4.new_code_cell('show()', outputs=[png('RGBA')], metadata=alt),
+        v4.new_markdown_cell('As Figure 7.1.1 shows.'))
+    assert status == 0, log
+    html = (tmp_path / '_build/html/chapters/7-1-a.html').read_text()
+    figure = re.search(r'<figure[^>]*id="figure-7-1-1".*?</figure>', html,
+                       re.S)[0]
+    assert re.search(r'<img[^>]*class="ink"', figure)
+    assert 'caption-number' not in figure  # it has one
+    assert '<strong>Figure 7.1.1.</strong> A <em>square</em>.' in figure
+    assert html.count('A <em>square</em>') == 1
+    assert re.search(r'<img[^>]*class="picture"', html)
+    assert re.search(r'As <a[^>]*href="[^"]*#figure-7-1-1"[^>]*>Figure 7.1.1'
+                     '</a> shows', html)
+
+
+@pytest.mark.parametrize('text,message', [
+    ('**Figure 7.1.1.** Nothing.', 'is a caption without a figure'),
+    ('As Figure 7.1.2 shows.', 'Figure 7.1.2 is mentioned and is not there')])
+def test_a_figure_that_is_not_there_fails_the_build(tmp_path, text, message):
+    status, log = figures_book(tmp_path, v4.new_markdown_cell(text))
+    assert status != 0 and message in log
 
 
 def test_the_renderer_is_started_until_it_answers(tmp_path):

@@ -84,6 +84,18 @@ def set_tolerance(cell, tolerance, text='accuracy 0.76, of 10'):
     return change
 
 
+def caption(number, cell=8):
+    return lambda nb: nb.cells.insert(cell, v4.new_markdown_cell(
+        f'**Figure {number}.** A square.'))
+
+
+def test_a_caption_after_its_figure_and_its_mention_are_no_fault(tmp_path):
+    notebook = a_chapter()
+    caption('9.9.1')(notebook)
+    set_source(2, '## A section\n\nFigure 9.9.1 shows a square.')(notebook)
+    assert check(tmp_path, notebook) == []
+
+
 BROKEN = {
     'no cell for Colab': (lambda nb: nb.cells.pop(0),
                           'cell 0: is not the cell with which every chapter'),
@@ -131,6 +143,12 @@ BROKEN = {
     'headings jump': (set_source(2, '## A section\n\n#### Deep'),
                       'jumps from a heading of level 2 to one of level 4'),
     'second title': (set_source(2, '# Again'), 'level 1 to one of level 1'),
+    'figure misnumbered': (caption('9.9.2'), 'where Figure 9.9.1 follows'),
+    'caption elsewhere': (caption('9.9.1', 7), 'away from its figure: begin'),
+    'caption not first': (lambda nb: nb.cells.insert(8, v4.new_markdown_cell(
+        'A text.\n\n**Figure 9.9.1.** Squares.')), 'away from its figure'),
+    'no such figure': (set_source(2, '## A section\n\nSee Figure 9.9.3.'),
+                       'mentions Figure 9.9.3, which is not there'),
     'quick run stored': (set_run('Quick'), 'must hold the output of a full'),
     'nothing stored': (lambda nb: nb.cells[8].update(outputs=[]),
                        'must hold the output of a full run'),

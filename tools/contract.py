@@ -84,6 +84,32 @@ def _of_text(path, notebook):
     if path.stem not in PAGES:
         yield from _of_chapter(path, text)
     yield from _of_headings(text)
+    yield from _of_captions(notebook, re.match(r'(\d)-(\d+)', path.stem))
+
+
+CAPTION = re.compile(r'\*\*Figure ([\d.]+)\.\*\*')
+
+
+def _of_captions(notebook, chapter):
+    """Figures are numbered in order, and those that are mentioned exist."""
+    here = f'{chapter[1]}.{chapter[2]}.' if chapter else ''
+    numbers = []
+    for before, cell in zip(notebook.cells, notebook.cells[1:]):
+        for match in CAPTION.finditer(cell.source):
+            numbers.append(match[1])
+            expected = f'{here}{len(numbers)}'
+            if match[1] != expected:
+                yield (f'has a Figure {match[1]} where Figure {expected} '
+                       f'follows: number figures in their order.')
+            if match.start() or 'image/png' not in str(
+                    before.get('outputs')):
+                yield (f'has the caption of Figure {match[1]} away from its '
+                       f'figure: begin the next cell with it.')
+    text = '\n'.join(cell.source for cell in notebook.cells
+                     if cell.cell_type == 'markdown')
+    for number in re.findall(r'Figure\s+([\d.]+\d)', text):
+        if here and number.startswith(here) and number not in numbers:
+            yield f'mentions Figure {number}, which is not there: number it.'
 
 
 def _of_chapter(path, text):
