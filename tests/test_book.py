@@ -7,7 +7,8 @@ import pytest
 from nbformat import v4
 
 import colab
-from conftest import ROOT, build, copy_sources
+from book import build, copy_sources
+from conftest import ROOT
 
 
 @pytest.fixture(scope='module')
@@ -164,7 +165,7 @@ def test_links_follow_the_remote(tmp_path, remote):
 
 
 def test_a_published_book_knows_its_address(tmp_path, monkeypatch):
-    copy_sources(tmp_path)
+    copy_sources(tmp_path, ['7-6'])
     for name, value in (('SITE_URL', 'https://someone.github.io/a-course'),
                         ('GITHUB_REPOSITORY', 'someone/a-course'),
                         ('GITHUB_REF_NAME', 'main'),
