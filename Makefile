@@ -1,15 +1,16 @@
 # Every target makes .venv hold what it needs, once.
-# PYTHON=/path/to/python3.12 chooses the Python that .venv is made with.
+# PYTHON=/path/to/python3.13 chooses the Python that .venv is made with.
 export PYTHON
 BIN := .venv/bin
 
-.PHONY: help book serve test zip pdf links refresh new lab hooks full results \
-	bench screenshot colab-test clean
+.PHONY: help book book-next serve test zip pdf links refresh new lab hooks full \
+	results bench screenshot colab-test clean
 
 help:
 	@echo 'make book                 build the book and say where to open it'
 	@echo 'make serve                the same in the browser, and again after every change'
 	@echo 'make test                 run all tests, every notebook included'
+	@echo 'make test CHAPTER=7-3     check one chapter: its rules, its cells, its page'
 	@echo 'make zip                  the book as a folder to read without a network'
 	@echo 'make pdf                  the book as one PDF'
 	@echo 'make links                ask every page that the book links to'
@@ -24,19 +25,30 @@ help:
 	@echo 'make bench                speed against d2l, in one run'
 	@echo 'make colab-test           run the chapters as Colab does'
 	@echo 'make screenshot           take the pictures in the README'
+	@echo 'make book-next            build the book with the newest releases'
 	@echo 'make clean                delete the built book'
 
-.venv/book-ready: requirements-book.txt
+# Neither a target nor a file.
+.DEFAULT:
+	@echo "There is no 'make $@': 'make help' lists what there is, and" \
+		"CHAPTER is one of" $(patsubst chapters/%.ipynb,%,\
+		$(wildcard chapters/*.ipynb)) >&2; exit 2
+
+.venv/book-ready: requirements/book.txt requirements/uv.txt
 	@tools/setup.sh book
 	@touch $@
 
-.venv/all-ready: requirements.txt requirements-book.txt \
-		requirements-no-deps.txt pyproject.toml
+.venv/all-ready: requirements.txt requirements/book.txt \
+		requirements/no-deps.txt requirements/uv.txt pyproject.toml
 	@tools/setup.sh all
 	@touch $@ .venv/book-ready
 
-.venv/lab-ready: .venv/all-ready requirements-lab.txt
+.venv/lab-ready: .venv/all-ready requirements/lab.txt
 	@tools/setup.sh lab
+	@touch $@
+
+.venv-colab/ready: .venv/all-ready requirements/colab.txt
+	@tools/setup.sh colab
 	@touch $@
 
 book: .venv/book-ready
@@ -51,7 +63,18 @@ serve: .venv/book-ready
 
 # Two files at a time, each on one core: threads would wait for each other.
 test: .venv/all-ready
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+ifdef CHAPTER
+	@$(BIN)/python tools/check_chapter.py $(CHAPTER)
+else
+	@$(BIN)/python tools/browser.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile \
+		--no-loadscope-reorder $(ARGS)
+endif
+
+# The same sources without Jupyter Book, on the newest releases of the rest.
+book-next: .venv/book-ready
+	@tools/setup.sh next
+	@$(BIN)/python tools/book_next.py
 
 zip: book
 	@cd _build && rm -rf course course.zip && cp -r html course && \
@@ -93,7 +116,7 @@ results: .venv/all-ready
 bench: .venv/all-ready
 	@$(BIN)/python tools/bench.py
 
-colab-test: .venv/all-ready
+colab-test: .venv-colab/ready
 	@$(BIN)/python tools/try_colab.py $(CHAPTER)
 
 screenshot: book .venv/all-ready

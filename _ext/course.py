@@ -317,7 +317,7 @@ def start_renderer(folder, timeout,
 
 
 def setup(app):
-    """Mark boxes; prerender mathematics with requirements-book.txt's node.
+    """Mark boxes; prerender mathematics with requirements/book.txt's node.
 
     Prerendering ignores `katex_options`, so that bad TeX fails the build is
     said here.

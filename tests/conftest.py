@@ -1,16 +1,18 @@
 """What several tests share."""
 import ast
+import os
 import re
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT / 'tools'), str(ROOT / '_ext')]
+
+from book import build, copy_sources  # noqa: E402
 
 
 def find_chapter(number):
@@ -41,34 +43,19 @@ def _is_constant(node):
             '[A-Z][A-Z0-9_]+', ast.unparse(node.targets[0]))
 
 
-SOURCES = ['_config.yml', '_toc.yml', 'index.md', 'glossary.md',
-           'references.md', 'references.bib', 'chapters', '_static', '_ext',
-           '_templates']
-
-
-def copy_sources(folder):
-    """Copy all that a book is built from."""
-    for name in SOURCES:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, folder / name)
-
-
-def build(folder, builder='html'):
-    """Build a copy of the book as `make book` does: exit status and text."""
-    with open(folder / 'log.txt', 'w+') as log:
-        status = subprocess.run(
-            [Path(sys.executable).parent / 'jupyter-book', 'build', '.', '-n',
-             '-W', '--keep-going', '-q', '--builder', builder], cwd=folder,
-            stdout=log, stderr=log, timeout=300).returncode
-        log.seek(0)
-        return status, log.read()
-
-
 @pytest.fixture(scope='session')
 def html(tmp_path_factory):
-    """The folder of the built site."""
-    folder = tmp_path_factory.mktemp('book')
-    copy_sources(folder)
-    status, log = build(folder)
-    assert status == 0, log
+    """The folder of the built site, which all workers of a run share."""
+    shared = tmp_path_factory.getbasetemp()
+    if 'PYTEST_XDIST_WORKER' in os.environ:
+        shared = shared.parent
+    folder = shared / 'book'
+    with FileLock(shared / 'book.lock'):
+        if not folder.exists():
+            folder.mkdir()
+            copy_sources(folder)
+            status, log = build(folder)
+            (folder / 'status.txt').write_text(str(status))
+    assert (folder / 'status.txt').read_text() == '0', (
+        folder / 'log.txt').read_text()
     return folder / '_build' / 'html'

@@ -1,4 +1,5 @@
 """What an editor meets: stale outputs, and the book that is served."""
+import http.client
 import os
 import re
 import shlex
@@ -13,7 +14,9 @@ import nbformat
 import pytest
 from nbformat import v4
 
-from conftest import ROOT, copy_sources
+import check_chapter
+from book import copy_sources
+from conftest import ROOT, find_chapter
 
 HELPED = ('from torch import nn\n'
           'from helpers import count_parameters\n'
@@ -63,7 +66,7 @@ def test_outputs_that_became_stale_are_found_and_it_is_said_what_to_do(
 @pytest.fixture
 def served(tmp_path, tmp_path_factory):
     """A copy of the book as `make serve` does it: folder, log and address."""
-    copy_sources(tmp_path)
+    copy_sources(tmp_path, ['7-3'])
     shutil.copy(ROOT / 'conf.py', tmp_path)
     commands = subprocess.run(
         ['make', '-n', '--no-print-directory', 'serve', 'ARGS=--port 0',
@@ -91,8 +94,8 @@ def wait_for(find, seconds=120):
     while time.monotonic() < end:
         try:
             found = find()
-        except OSError:
-            found = None
+        except (OSError, http.client.HTTPException):
+            found = None  # such as a page that is being written
         if found:
             return found
         time.sleep(0.1)
@@ -118,3 +121,23 @@ def test_what_is_saved_is_served(served):
     changes = re.findall(r'Detected changes \((.*)\)',
                          log.read_text())
     assert changes and '_build' not in str(changes)  # what it wrote itself
+
+
+def test_one_chapter_is_checked_alone(tmp_path, monkeypatch, capsys):
+    path = shutil.copy(find_chapter('7-4'), tmp_path)
+    cells = []
+    monkeypatch.setattr(check_chapter.pytest, 'main',
+                        lambda arguments: cells.append(arguments) or 0)
+    assert check_chapter.check(Path(path)) == 0
+    assert cells == [['-q', path]]
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[1].source += '\n\n[Nowhere](7-9-nothing.ipynb)'
+    notebook.cells[2].outputs = []
+    notebook.cells[2].source = 'x = 1  # ' + 'long ' * 20
+    nbformat.write(notebook, path)
+    assert check_chapter.check(Path(path)) == 1
+    told = capsys.readouterr().out
+    assert 'cross-reference target not found' in told
+    assert 'cell 2' in told
+    monkeypatch.setattr(check_chapter.pytest, 'main', lambda arguments: 1)
+    assert check_chapter.check(find_chapter('7-4')) == 1

@@ -1,5 +1,6 @@
 """A training that is killed, stopped or split over processes."""
 import json
+import multiprocessing
 import os
 import random
 import subprocess
@@ -11,32 +12,27 @@ import pytest
 import torch
 
 from helpers import Trainer, checkpoints, records
-from train_tiny import Sample, Tiny
+from train_tiny import Sample, Tiny, run_in
 
 SCRIPT = Path(__file__).parent / 'train_tiny.py'
+# Each process is a fork of one that has imported the libraries, which takes
+# longer than the training.
+FORKED = multiprocessing.get_context('forkserver')
+FORKED.set_forkserver_preload(['helpers'])
 
 
-def environment(folder):
-    return {**os.environ, 'XDG_CACHE_HOME': str(folder / 'cache'),
-            'OMP_NUM_THREADS': '1'}
-
-
-def start(folder, kind, *launcher):
-    """Start the script in a folder; return its process once it trains."""
+def start(folder, kind):
+    """Train in a folder, in a process of its own."""
     folder.mkdir(exist_ok=True)
-    process = subprocess.Popen(
-        [*(launcher or [sys.executable]), SCRIPT, kind, folder / 'out.pt'],
-        cwd=folder, env=environment(folder), text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert process.stdout.readline() == 'start\n', process.stderr.read()
+    process = FORKED.Process(target=run_in, args=(kind, folder))
+    process.start()
     return process
 
 
 def finish(process):
-    """What the script printed, once it has ended well."""
-    out, error = process.communicate(timeout=120)
-    assert process.returncode == 0, error
-    return out
+    """Wait until a process has ended well."""
+    process.join()
+    assert process.exitcode == 0
 
 
 def load(folder):
@@ -53,20 +49,22 @@ def undisturbed(tmp_path_factory):
 
 def test_a_run_killed_again_and_again_ends_as_if_it_never_was(
         tmp_path, undisturbed):
-    folder, kills, resumed = tmp_path / 'killed', 0, 0
-    while kills < 4:
+    folder, kills = tmp_path / 'killed', 0
+    out = folder / 'out.txt'
+    while kills < 4 and not (folder / 'out.pt').exists():
+        told = out.read_text().count('\n') if kills else 0
         process = start(folder, 'Tiny')
-        told = [process.stdout.readline() for _ in range(2)]
+        while process.is_alive() and not (  # until it has said two lines
+                out.exists() and out.read_text().count('\n') > told + 1):
+            time.sleep(0.001)
         time.sleep(random.uniform(0, 0.1) * undisturbed['seconds'])
         process.kill()
-        told += process.communicate()[0]
-        resumed += 'Going on after epoch' in ''.join(told)
-        kills += process.returncode == -9
-        if (folder / 'out.pt').exists():
-            break
-    print(f'{kills} kills, gone on {resumed} times')
+        process.join()
+        kills += process.exitcode == -9
     if not (folder / 'out.pt').exists():
-        resumed += 'Going on after epoch' in finish(start(folder, 'Tiny'))
+        finish(start(folder, 'Tiny'))
+    resumed = out.read_text().count('Going on after epoch')
+    print(f'{kills} kills, gone on {resumed} times')
     assert resumed  # else this showed nothing
     killed = load(folder)
     assert killed['history'] == undisturbed['history']
@@ -267,9 +265,13 @@ def test_a_run_that_was_killed_when_recorded_is_recorded_once(
 def test_two_processes_train_as_one_does(tmp_path):
     alone, together = tmp_path / 'alone', tmp_path / 'together'
     finish(start(alone, 'Plain'))
-    out = finish(start(together, 'Plain', sys.executable, '-m',
-                       'torch.distributed.run', '--standalone',
-                       '--nproc-per-node', '2'))
+    together.mkdir()
+    out = subprocess.run(
+        [sys.executable, '-m', 'torch.distributed.run', '--standalone',
+         '--nproc-per-node', '2', SCRIPT, 'Plain', 'out.pt'], cwd=together,
+        env={**os.environ, 'XDG_CACHE_HOME': str(together / 'cache'),
+             'OMP_NUM_THREADS': '1'}, text=True, check=True,
+        stdout=subprocess.PIPE).stdout
     assert out.count('Full run: 20 epochs of 1,003 images, 2 x') == 1
     one, two = load(alone), load(together)
     for ours, theirs in zip(two['history'], one['history'], strict=True):

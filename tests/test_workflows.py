@@ -1,4 +1,5 @@
 """The workflows: their form, their security, and what they may never do."""
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -68,6 +69,19 @@ def test_ci_runs_the_command_of_the_readme():
 def test_every_week_the_chapters_run_as_in_colab():
     steps = load('weekly.yml')['jobs']['colab']['steps']
     assert steps[-1]['run'] == 'make colab-test'
+
+
+def test_every_week_the_newest_releases_are_tried():
+    jobs = load('weekly.yml')['jobs']
+    assert jobs['book-next']['steps'][-1]['run'] == 'make book-next'
+    unpin, test = (step['run'] for step in jobs['newest']['steps'][-2:])
+    assert test == 'make test'
+    text = (ROOT / 'requirements/book.txt').read_text()
+    unpinned = subprocess.run(
+        ['sed', '-E', unpin.split("'")[1]], input=text, text=True,
+        capture_output=True, check=True).stdout
+    assert re.findall('.*==.*', unpinned) == re.findall('jupyter-book.*', text)
+    assert len(unpinned.split('\n')) == len(text.split('\n'))
 
 
 def test_colab_opens_chapters_of_the_published_commit():

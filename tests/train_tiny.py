@@ -1,9 +1,9 @@
 """A short full run with a name, for the tests that kill it or split it.
 
 It has what a resumed run could get wrong: shuffling, dropout, momentum and
-running means. The weights and the history go to the file named on the
-command line.
+running means. The weights and the history go to the file named last.
 """
+import os
 import sys
 import time
 from pathlib import Path
@@ -55,8 +55,8 @@ class Sample(d2l.DataModule):
                 'sha256': '0'}
 
 
-if __name__ == '__main__':
-    kind, out = sys.argv[1:]
+def run(kind, out):
+    """Train in this folder; the weights and the history go to `out`."""
     records.CHECKOUT = Path.cwd()  # recorded there, not in this project
     print('start\n', end='', flush=True)  # in one piece, of two processes
     trainer = Trainer(max_epochs=20, name='tiny', chapter='9-9-tiny',
@@ -68,3 +68,16 @@ if __name__ == '__main__':
     history = trainer.fit(model, Sample())
     torch.save({'history': list(history), 'state': model.state_dict(),
                 'seconds': time.perf_counter() - start}, out)
+
+
+def run_in(kind, folder):
+    """Train in `folder`, where also all that is printed goes: `out.txt`."""
+    os.chdir(folder)
+    os.environ['XDG_CACHE_HOME'] = str(Path('cache').absolute())
+    sys.stdout = open('out.txt', 'a', buffering=1)
+    torch.set_num_threads(1)
+    run(kind, 'out.pt')
+
+
+if __name__ == '__main__':
+    run(*sys.argv[1:])

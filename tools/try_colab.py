@@ -4,7 +4,7 @@
     python tools/try_colab.py 7-2    one
 
 Each chapter is alone in an empty folder, in an environment with what Colab
-has (requirements-colab.txt, kept in .venv-colab) and neither d2l nor helpers.
+has (.venv-colab, made by `make colab-test`) and neither d2l nor helpers.
 It fetches them as it will on Colab, from a git repository in place of GitHub.
 """
 import json
@@ -87,26 +87,9 @@ def run_chapter(path, commit, folder):
     return notebook, seconds
 
 
-def colab_python():
-    """The Python of .venv-colab, which is made if it is not there."""
-    python = ROOT / '.venv-colab' / 'bin' / 'python'
-    if not python.exists():
-        newest = shutil.which(os.environ.get('COLAB_PYTHON', 'python3.13'))
-        if not newest:
-            sys.exit('Colab has Python 3.13 and there is none here: install '
-                     'it, or say where it is with COLAB_PYTHON=...')
-        run(newest, '-m', 'venv', python.parent.parent)
-    install = (['uv', 'pip', 'install', '-q', '--python', python]
-               if os.environ.get('UV_TORCH_BACKEND') else
-               [python, '-m', 'pip', '--disable-pip-version-check', 'install',
-                '-q'])  # as tools/setup.sh does
-    run(*install, '-r', ROOT / 'requirements-colab.txt')
-    return python
-
-
 def main(chapter=None):
     """Run the chapters and say of each how it went; 1 if one failed."""
-    python = colab_python()
+    python = ROOT / '.venv-colab' / 'bin' / 'python'
     failed = []
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
