@@ -10,6 +10,16 @@ os.environ['COURSE_RUN'] = 'quick'
 os.environ['CUDA_VISIBLE_DEVICES'] = ''
 os.environ.pop('COURSE_DATA', None)
 strictly = IPyNbCell.compare_outputs
+# Files that take the longest, begun first so that no worker ends late.
+LONGEST = ['test_site', '8-1', '8-5', '8-3', '8-6', '8-4', '8-2', 'test_book',
+           'test_editing', 'test_colab', 'test_resume', 'test_training']
+
+
+def pytest_collection_modifyitems(items):
+    """Begin the longest files first, the others in their order."""
+    items.sort(key=lambda item: next((
+        i for i, name in enumerate(LONGEST)
+        if item.path.name.startswith(name)), len(LONGEST)))
 
 
 def compare_outputs(cell, new, stored, skip_compare=None):

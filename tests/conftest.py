@@ -2,17 +2,15 @@
 import ast
 import os
 import re
-import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 from filelock import FileLock
 
-ROOT = Path(__file__).parent.parent
-sys.path[:0] = [str(ROOT / 'tools'), str(ROOT / '_ext')]
+from book import build, copy_sources
 
-from book import build, copy_sources  # noqa: E402
+ROOT = Path(__file__).parent.parent
 
 
 def find_chapter(number):
