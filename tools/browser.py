@@ -123,7 +123,11 @@ def _npms(playwright):
             binaries = folder / 'package' / 'bin'
             _run(NODE, '-e', UNPACK, *binaries.glob('*.br'))
             for name in 'al2023', 'fonts':
-                _unpack(binaries / f'{name}.tar', binaries)
+                _unpack(binaries / f'{name}.tar', binaries / name)
+            for packed in *binaries.glob('*.br'), *binaries.glob('*.tar'):
+                packed.unlink()
+            (binaries / 'fonts' / 'fonts.conf').write_text(
+                '<fontconfig><dir prefix="relative">fonts</dir></fontconfig>')
             (binaries / 'chromium').chmod(0o755)
             os.replace(binaries, FETCHED)
     return {'executable_path': FETCHED / 'chromium', 'env': {
