@@ -92,6 +92,9 @@ choose_torch() {
         UV_HTTP_RETRIES=0 uv --dry-run -q -r "$1" 2>/dev/null ||
             unset UV_TORCH_BACKEND
     fi
+    case $(packages) in
+    *torch*) return ;; # there already: nothing to tell
+    esac
     if [ "$UV_TORCH_BACKEND" ] && ! nvidia; then
         echo 'torch for the CPU: 0.5 GB to fetch, 2 GB on the disk.'
         room 2
