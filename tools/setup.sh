@@ -57,8 +57,9 @@ if ! .venv/bin/uv --version >/dev/null 2>&1; then
 fi
 rm -f "$unfinished"
 
-# It trusts what the machine trusts, as pip does.
-export UV_SYSTEM_CERTS=true
+# As pip does, it trusts what the machine trusts, and compiles what it installs:
+# else every process would, where none may write beside the libraries.
+export UV_SYSTEM_CERTS=true UV_COMPILE_BYTECODE=true
 uv() {
     .venv/bin/uv pip install --python "$venv/bin/python" "$@"
 }
