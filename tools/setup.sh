@@ -57,8 +57,9 @@ if ! .venv/bin/uv --version >/dev/null 2>&1; then
 fi
 rm -f "$unfinished"
 
-# It trusts what the machine trusts, as pip does.
-export UV_SYSTEM_CERTS=true
+# As pip does, it trusts what the machine trusts, and compiles what it installs:
+# else every process would, where none may write beside the libraries.
+export UV_SYSTEM_CERTS=true UV_COMPILE_BYTECODE=true
 uv() {
     .venv/bin/uv pip install --python "$venv/bin/python" "$@"
 }
@@ -92,6 +93,9 @@ choose_torch() {
         UV_HTTP_RETRIES=0 uv --dry-run -q -r "$1" 2>/dev/null ||
             unset UV_TORCH_BACKEND
     fi
+    case $(packages) in
+    *torch*) return ;; # there already: nothing to tell
+    esac
     if [ "$UV_TORCH_BACKEND" ] && ! nvidia; then
         echo 'torch for the CPU: 0.5 GB to fetch, 2 GB on the disk.'
         room 2
