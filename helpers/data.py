@@ -6,7 +6,8 @@ import torch
 from d2l import torch as d2l
 from torch.nn import functional as F
 
-from helpers import fetch, figures
+from helpers import fetch
+from helpers.pictures import show_images
 
 LABELS = ['t-shirt', 'trouser', 'pullover', 'dress', 'coat', 'sandal',
           'shirt', 'sneaker', 'bag', 'ankle boot']
@@ -132,8 +133,8 @@ class FashionMNIST(d2l.DataModule):
         """Show the first images of a batch `(X, y)` with their labels."""
         X, y = batch
         n = nrows * ncols
-        figures.show_images(X[:n], labels or self.text_labels(y[:n]),
-                            num_cols=ncols)
+        show_images(X[:n], labels or self.text_labels(y[:n]),
+                    num_cols=ncols)
 
 
 def _is_positive(n):
