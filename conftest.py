@@ -11,8 +11,9 @@ os.environ['CUDA_VISIBLE_DEVICES'] = ''
 os.environ.pop('COURSE_DATA', None)
 strictly = IPyNbCell.compare_outputs
 # Files that take the longest, begun first so that no worker ends late.
-LONGEST = ['test_site', '8-1', '8-5', '8-3', '8-6', '8-4', '8-2', 'test_book',
-           'test_editing', 'test_colab', 'test_resume', 'test_training']
+LONGEST = ['test_site', 'test_book', 'test_editing', '8-1', '8-3', '8-4',
+           '8-5', '8-2', '8-6', 'test_resume', 'test_data', '7-3', '7-6',
+           'test_colab']
 
 
 def pytest_collection_modifyitems(items):
