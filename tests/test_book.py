@@ -1,8 +1,10 @@
 """The built book: strict, complete, and alone on the network."""
+import ast
 import base64
 import io
 import re
 import subprocess
+from importlib.metadata import packages_distributions
 
 import nbformat
 import pytest
@@ -19,6 +21,20 @@ def pages(html):
     """The HTML of every page, by name."""
     return {str(path.relative_to(html)): path.read_text()
             for path in html.rglob('*.html') if '_static' not in path.parts}
+
+
+def test_building_needs_nothing_but_what_is_installed_for_it():
+    """The tests' environment has more: what _ext imports must be listed."""
+    listed = {line.split('==')[0].lower() for line in (
+        ROOT / 'requirements' / 'book.txt').read_text().split('\n')}
+    owners = packages_distributions()
+    for path in (ROOT / '_ext').glob('*.py'):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                name = getattr(node, 'module', None) or node.names[0].name
+                known = owners.get(name.split('.')[0], ())
+                assert not known or listed & {one.lower() for one in known}, (
+                    f'{path.name} imports {name}')
 
 
 def test_every_chapter_has_a_page(pages):
