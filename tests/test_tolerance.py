@@ -121,7 +121,7 @@ def checked(tmp_path_factory):
         nbformat.write(a_notebook(*cells),
                        course / 'chapters' / f'9-1-{name}.ipynb')
     return subprocess.run(
-        [sys.executable, '-m', 'pytest', '--color=no', 'chapters'],
+        [sys.executable, '-m', 'pytest', '--color=no', '-rN', 'chapters'],
         cwd=course, text=True, capture_output=True,
         env={**os.environ, 'PYTHONPATH': str(course)}).stdout
 
