@@ -50,7 +50,7 @@ fi
 if ! .venv/bin/uv --version >/dev/null 2>&1; then
     .venv/bin/python -m pip --disable-pip-version-check install -q \
         --retries 1 -r requirements/uv.txt || {
-        rm -rf .venv
+        [ -e "$unfinished" ] && rm -rf .venv  # made just now
         fail "The packages' server was not reached, see above: check the\
  network, and the proxy if there is one, and run the same command again."
     }
