@@ -2,9 +2,13 @@
 
 The data set is by Xiao, Rasul and Vollgraf (2017), MIT licence.
 """
+from pathlib import Path
+
 import torch
 from d2l import torch as d2l
+from PIL import Image
 from torch.nn import functional as F
+from torchvision.transforms.functional import pil_to_tensor
 
 from helpers import fetch
 from helpers.pictures import show_images
@@ -22,6 +26,16 @@ def load_sample(train=False):
     """
     images, labels = fetch.load_uint8_sample(train)
     return images.float() / 255, labels
+
+
+def load_photograph():
+    """A colour photograph, (3, 192, 164), float32 between 0 and 1.
+
+    Commodore Grace M. Hopper in 1984, by James S. Davis of the U.S. Navy and
+    so in the public domain; the channels are red, green and blue.
+    """
+    with Image.open(Path(__file__).parent / 'photograph.png') as photograph:
+        return pil_to_tensor(photograph) / 255
 
 
 class ImageLoader:

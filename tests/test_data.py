@@ -20,9 +20,10 @@ import pytest
 import torch
 import torchvision
 from d2l import torch as d2l
+from PIL import Image
 from torchvision import transforms
 
-from helpers import FashionMNIST, fetch, load_sample
+from helpers import FashionMNIST, fetch, load_photograph, load_sample
 
 ROOT = Path(__file__).parent.parent
 MIRROR = torchvision.datasets.FashionMNIST
@@ -120,6 +121,15 @@ def has_full_data():
 
 
 @pytest.mark.skipif(not has_full_data(), reason='needs the full data set')
+def test_the_photograph_is_what_its_file_holds():
+    X = load_photograph()
+    assert X.shape == (3, 192, 164) and X.dtype == torch.float32
+    with Image.open(ROOT / 'helpers' / 'photograph.png') as photograph:
+        for x, y in (0, 0), (163, 191), (40, 100):
+            assert (X[:, y, x] * 255).round().int().tolist() == list(
+                photograph.getpixel((x, y)))
+
+
 def test_sample_is_what_the_tool_makes_from_the_full_data():
     from make_sample import make_sample
     with np.load(ROOT / 'helpers' / 'sample.npz') as sample:
