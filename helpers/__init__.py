@@ -15,6 +15,7 @@ from helpers.figures import (
 from helpers.measure import (
                              count_macs,
                              count_parameters,
+                             interval,
                              layer_summary,
                              receptive_field,
                              spreads,

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import torch
 from d2l import torch as d2l
-from PIL import Image
 from torch.nn import functional as F
-from torchvision.transforms.functional import pil_to_tensor
+from torchvision.io import decode_image
 
 from helpers import fetch
 from helpers.pictures import show_images
@@ -34,8 +33,7 @@ def load_photograph():
     Commodore Grace M. Hopper in 1984, by James S. Davis of the U.S. Navy and
     so in the public domain; the channels are red, green and blue.
     """
-    with Image.open(Path(__file__).parent / 'photograph.png') as photograph:
-        return pil_to_tensor(photograph) / 255
+    return decode_image(str(Path(__file__).with_name('photograph.png'))) / 255
 
 
 class ImageLoader:

@@ -1,58 +1,18 @@
-"""Plots, and the one look that all figures have: ink on the page.
+"""Plots: lines, runs, seeds and points, each run shown with the mean.
 
-No text is smaller than 9 pixels on a phone of 360. Every function shows its
-figure as a PNG and returns nothing, draws without pyplot and so leaves the
-reader's matplotlib settings alone.
+Every function shows its figure as a PNG and returns nothing.
 """
-import io
-from contextlib import contextmanager
 from itertools import cycle
 
-import matplotlib
 import numpy as np
-import torch
-from IPython import display, get_ipython
-from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import LogLocator, MaxNLocator
 from matplotlib.transforms import Bbox
-from PIL import Image
-from scipy.special import stdtrit
 
-COLORS = ['#0b66ad', '#c44900', '#2a7a3f', '#7a3fa0', '#5c5c5c']
+from helpers.canvas import COLORS, WIDTH, as_array, canvas
+from helpers.measure import interval
+
 MARKERS = ['o', 's', '^', 'D', 'v']
-DPI = 180  # pixels of the PNG an inch; it is shown at half that size
-WIDTH = 5.5  # inches, the widest figure; a phone shows it 320 pixels wide
-SIZE = 11.5  # points, of all text: 9 of those pixels
-INK = '#1f2328'
-GREY = '#767a80'  # as far from white as from a dark page
-STYLE = {'font.size': SIZE, 'axes.titlesize': SIZE, 'text.color': INK,
-         'axes.labelcolor': INK, 'xtick.color': INK, 'ytick.color': INK,
-         'axes.edgecolor': '#555555', 'axes.spines.top': False,
-         'axes.spines.right': False, 'axes.grid': True,
-         'grid.color': '#e3e3e3', 'axes.axisbelow': True, 'axes.titlepad': 5,
-         'lines.linewidth': 1.8, 'lines.markersize': 4.5,
-         'errorbar.capsize': 3, 'image.interpolation': 'nearest'}
-ON_ANY_PAGE = {'text.color': GREY, 'axes.labelcolor': GREY,
-               'xtick.color': GREY, 'ytick.color': GREY,
-               'axes.edgecolor': GREY}
-
-
-class Place:
-    """One output of a cell: tqdm writes its line there, a figure follows."""
-    def __init__(self):
-        in_notebook = hasattr(get_ipython(), 'kernel')
-        self.handle = in_notebook and display.display(
-            {'text/plain': ''}, raw=True, display_id=True)
-        self.file = self if in_notebook else None
-
-    def write(self, text):
-        """Show the text, in place of what was there."""
-        if text.strip():
-            self.handle.update({'text/plain': text.strip()}, raw=True)
-
-    def flush(self):
-        """Nothing waits to be written."""
 
 
 def plot(X, Y, xlabel, ylabel, legend=(), xscale='linear',
@@ -89,8 +49,8 @@ def show_runs(runs, place=None):
             _lines(axes, range(1, len(runs[0]) + 1),
                    [[[row[key] for row in run] for run in runs]
                     for key in keys],
-                   [{'train': 'training', 'val': 'validation'}[
-                       key.split('_')[0]] for key in keys])
+                   ['training' if key.startswith('train') else 'validation'
+                    for key in keys])
         panels[-1].set_xlabel('epoch')
 
 
@@ -110,8 +70,7 @@ def show_seeds(results, xlabel):
                           fmt='|', color=color, markersize=11)
         axes.set_yticks(range(len(results)), results)
         axes.set(xlabel=xlabel, ylim=(len(results) - 0.5, -0.5))
-        axes.tick_params(axis='y', length=0)
-        axes.grid(visible=False, axis='y')
+        axes.tick_params(axis='y', length=0, grid_alpha=0)
 
 
 def show_points(X, Y, names, xlabel, ylabel):
@@ -173,80 +132,18 @@ def _lines(axes, X, Y, names):
                 va='center', annotation_clip=False, arrowprops={
                     'arrowstyle': '-', 'color': color, 'lw': 0.6,
                     'relpos': (0, 0.5), 'shrinkA': 0, 'shrinkB': 3}))
-    axes.figure.draw_without_rendering()  # settles where the ends are
-    _spread(axes, labels)
+    if labels:
+        axes.figure.draw_without_rendering()  # settles where the ends are
+        _spread(axes, labels)
 
 
 def _spread(axes, labels):
     """Move names to the heights of their lines' ends, but clear of another."""
     labels = sorted(labels, key=lambda label: label.xy[1])
-    heights = [Text.get_window_extent(label).height for label in labels]
-    at = [axes.transData.transform(label.xy)[1] for label in labels]
-    for i in range(1, len(at)):
-        at[i] = max(at[i], at[i - 1] + (heights[i - 1] + heights[i]) / 2 + 1)
-    top = axes.bbox.y1
-    for i in reversed(range(len(at))):
-        at[i] = min(at[i], top - heights[i] / 2)
-        top = at[i] - heights[i] / 2 - 1
+    ends = axes.transData.transform([label.xy for label in labels])[:, 1]
+    high = 1 + max(Text.get_window_extent(label).height for label in labels)
+    steps = high * np.arange(len(labels))
+    at = np.maximum.accumulate(ends - steps) + steps
+    at = np.minimum(at, axes.bbox.y1 - high / 2 - steps[::-1])
     for y, label in zip(at, labels):
         label.xyann = 1.04, (y - axes.bbox.y0) / axes.bbox.height
-
-
-def interval(runs):
-    """Half the width of the 95 % t-interval of the mean, over axis 0."""
-    runs = np.asarray(runs)
-    n = len(runs)
-    if n == 1:  # nothing is known of the spread
-        return np.zeros(runs.shape[1:])
-    return stdtrit(n - 1, 0.975) * runs.std(axis=0, ddof=1) / n ** 0.5
-
-
-def as_array(tensor):
-    """A tensor or a sequence of numbers as an array."""
-    if isinstance(tensor, torch.Tensor):
-        tensor = tensor.detach().cpu().float()
-    return np.asarray(tensor, dtype=float)
-
-
-@contextmanager
-def canvas(width, height, place=None, picture=False):
-    """A new figure of so many inches, which is shown at the end.
-
-    A figure that is a `picture` of data has no ground of its own and words
-    in a grey for any page, since its colours must stay; the ink and the
-    ground of all others change with the page.
-    """
-    with matplotlib.rc_context({**STYLE, **(ON_ANY_PAGE if picture else {})}):
-        fig = Figure((width, height),
-                     layout='compressed' if picture else 'constrained')
-        yield fig
-        show_figure(fig, place, picture)
-
-
-def paper(fig):
-    """Axes over the whole figure, in inches from the upper left corner."""
-    fig.set_layout_engine('none')
-    width, height = fig.get_size_inches()
-    axes = fig.add_axes((0, 0, 1, 1))
-    axes.axis('off')
-    axes.set(xlim=(0, width), ylim=(height, 0), autoscale_on=False)
-    return axes
-
-
-def show_figure(fig, place=None, picture=False):
-    """Show a figure in the cell, or in place of what `place` shows."""
-    if get_ipython() is None:  # a script: there is nowhere to show it
-        return
-    buffer, png = io.BytesIO(), io.BytesIO()
-    fig.savefig(buffer, dpi=DPI, bbox_inches='tight', pad_inches=0.03,
-                facecolor='none' if picture else 'white')
-    image = Image.open(buffer)
-    if not picture:  # 256 colours are enough and a third of the bytes
-        image = image.convert('RGB').quantize(256,
-                                              dither=Image.Dither.NONE)
-    image.save(png, 'png', optimize=True)
-    shown = display.Image(data=png.getvalue(), format='png', retina=True)
-    if place and place.handle:
-        place.handle.update(shown)
-    else:
-        display.display(shown)

@@ -6,7 +6,9 @@ weights, its BatchNorm statistics and its mode, and lazy layers stay lazy.
 import contextlib
 import copy
 
+import numpy as np
 import torch
+from scipy.special import stdtrit
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -124,3 +126,14 @@ def _copy(net, dtype=torch.float32):
     # A lazy layer draws its weights from the generator when it first runs.
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         yield copy.deepcopy(net, memo).to('cpu', dtype).eval()
+
+
+def interval(runs):
+    """Half the width of the 95 % t-interval of the mean over axis 0.
+
+    `runs` has a result, or an array of them, for each run; one has no spread.
+    """
+    runs, n = np.asarray(runs, dtype=float), len(runs)
+    if n == 1:
+        return np.zeros_like(runs[0])
+    return stdtrit(n - 1, 0.975) * runs.std(axis=0, ddof=1) / n ** 0.5

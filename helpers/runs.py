@@ -21,6 +21,7 @@ from torch import nn
 from tqdm import tqdm
 
 from helpers import checkpoints, distributed, figures, measure, records
+from helpers.canvas import Place
 
 QUICK_EPOCHS = 2
 DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16,
@@ -136,7 +137,7 @@ class Run(d2l.Trainer):
         self.model.initial_weights = 'trained'  # for another fit
         self.model.plot = self._listen  # how d2l's models report figures
         hook = self.model.register_forward_hook(_in_single_precision)
-        place = figures.Place()
+        place = Place()
         try:
             with tqdm(total=self.num_epochs * self.num_train_batches,
                       initial=len(self.history) * self.num_train_batches,
