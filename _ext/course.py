@@ -15,7 +15,8 @@ from sphinxcontrib import katex
 
 # Boxes are plain blockquotes in the notebooks, so that they read well in
 # Colab too; what they begin with says what they are.
-BOXES = {'Cost.': 'cost', 'Where the notes were wrong.': 'correction'}
+BOXES = {'Cost.': 'cost', 'Where the notes were wrong.': 'correction',
+         'Often mistaken.': 'mistaken'}
 
 
 def mark_boxes(app, doctree):
