@@ -283,20 +283,27 @@ def choose_dark_style(app):
 def trim_page(app, pagename, templatename, context, doctree):
     """Mend what the theme makes of a page.
 
-    Each style is loaded once, though theme and extensions add some twice. The
-    contents' captions are not called headings, since they have no level. In
-    code, names and punctuation have no colour of their own and so need no
-    element: a third of a chapter's elements.
+    Each style is loaded once, though theme and extensions add some twice, the
+    course's own last and in place of that of myst-nb. The contents' captions
+    are not called headings, since they have no level. In code, names and
+    punctuation have no colour of their own and so need no element: a third of
+    a chapter's elements. Pictures have their place before they are there, and
+    come when they are near.
     """
     if 'body' in context:
-        context['body'] = re.sub(r'<span class="(?:n|nn|p|w)">([^<]*)</span>',
-                                 r'\1', context['body'])
+        body = re.sub(r'<span class="(?:n|nn|p|w)">([^<]*)</span>', r'\1',
+                      context['body'])
+        context['body'] = re.sub(
+            r'style="width: (\d+)px; height: (\d+)px;"',
+            r'width="\1" height="\2" loading="lazy"', body)
     contents = context['furo_navigation_tree'] or ''  # none: a single page
     context['furo_navigation_tree'] = contents.replace(' role="heading"', '')
     once = {}
     for style in context['css_files']:
-        once.setdefault(style.filename, style)
-    context['css_files'] = list(once.values())
+        if '/mystnb.' not in style.filename:
+            once.setdefault(style.filename, style)
+    own = once.pop('_static/course.css')
+    context['css_files'] = [*once.values(), own]
 
 
 def start_node(*arguments, **settings):
