@@ -112,15 +112,6 @@ def test_sample_is_balanced_and_has_its_shape():
         assert torch.bincount(y).tolist() == [n // 10] * 10
 
 
-def has_full_data():
-    try:
-        fetch._read_idx(fetch.cache_folder())
-    except (OSError, ValueError):
-        return fetch.DEBIAN.exists()
-    return True
-
-
-@pytest.mark.skipif(not has_full_data(), reason='needs the full data set')
 def test_the_photograph_is_what_its_file_holds():
     X = load_photograph()
     assert X.shape == (3, 192, 164) and X.dtype == torch.float32
@@ -130,6 +121,15 @@ def test_the_photograph_is_what_its_file_holds():
                 photograph.getpixel((x, y)))
 
 
+def has_full_data():
+    try:
+        fetch._read_idx(fetch.cache_folder())
+    except (OSError, ValueError):
+        return fetch.DEBIAN.exists()
+    return True
+
+
+@pytest.mark.skipif(not has_full_data(), reason='needs the full data set')
 def test_sample_is_what_the_tool_makes_from_the_full_data():
     from make_sample import make_sample
     with np.load(ROOT / 'helpers' / 'sample.npz') as sample:

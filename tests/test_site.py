@@ -40,7 +40,7 @@ class Visit:
     def __init__(self, browser, address, **settings):
         self.problems, self.responses = [], []
         self.context = browser.new_context(**settings)
-        self.context.set_default_timeout(120_000)
+        self.context.set_default_timeout(60_000)
         self.page = self.context.new_page()
         self.page.on('console', lambda message: self.problems.append(
             message.text) if message.type in ('error', 'warning') else None)
@@ -134,7 +134,12 @@ def test_links_and_anchors_lead_somewhere(html):
 @pytest.mark.parametrize('words,title', [
     ('receptive field', '7.2 Convolutions for images'),
     ('stride', '7.3 Padding and stride'),
-    ('grouped convolution', '8.6 ResNet and ResNeXt')])
+    ('grouped convolution', '8.6 ResNet and ResNeXt'),
+    ('vanishing gradient', 'Glossary'),
+    ('receptive field formula', 'Glossary'), ('skip connection', 'Glossary'),
+    ('parameters of vgg', '8.2 VGG'), ('translation invariance', '7.5'),
+    ('batchnorm', 'Glossary'), ('1×1', '7.4'), ('depthwise', 'Glossary'),
+    ('convlution', '7.2'), ('recptive feild', 'Glossary')])
 def test_search_finds_the_right_page(browser, site, words, title):
     with Visit(browser, f'{site}/index.html') as visit:
         visit.page.locator('input[name=q]').first.fill(words)
