@@ -218,9 +218,8 @@ def show_norms(layers, names, shape=(4, 6, 3, 3)):
             axes.pcolormesh(tiles, cmap=ListedColormap(['#dfe3e7', COLORS[0]]),
                             edgecolor='white', linewidth=0.4)
             axes.set(title=name, xlabel='channels', ylabel='images',
-                     xticks=[], yticks=[], aspect='equal')
-            axes.invert_yaxis()
-            axes.spines[:].set_visible(False)
+                     xticks=[], yticks=[], aspect='equal', frame_on=False,
+                     ylim=(len(tiles), 0))
         for axes in grid[len(layers):]:
             axes.set_visible(False)
 

@@ -48,7 +48,7 @@ def show_images(images, titles=(), num_cols=4):
             if look and (look['vmin'], look['vmax']) != (0, 1):
                 bars[look['cmap']] = drawn
         for axes in grid[len(images):]:
-            axes.set_visible(False)
+            axes.remove()
         for axes, title in zip(grid, titles):
             axes.set_title(title)
         for drawn in bars.values():
@@ -73,17 +73,18 @@ def show_matrices(matrices, titles=None, signs='', marks=(), padding=0):
     """Show matrices, each (h, w), with their numbers in cells of one size.
 
     Blue is below zero, red above, on one scale for all. `signs` has one
-    character for each gap, such as '∗='; `marks` for each matrix a window
+    character for each gap, such as '*='; `marks` for each matrix a window
     (row, column, height, width) to mark, or None. The outer `padding` rows
     and columns of the first matrix are drawn as such.
     """
-    matrices = [as_array(matrix) for matrix in matrices]
+    matrices = [*map(as_array, matrices)]
     longest = max(len(_number(value)) for matrix in matrices
                   for value in matrix.flat)
     side = max(0.34, min(longest * DIGIT + 0.08, 0.5))
     widths = [side * matrix.shape[1] for matrix in matrices]
     titles = [fill(title, max(int(width / LETTER), 10))
               for title, width in zip(titles or [''] * len(widths), widths)]
+    signs = signs.replace('*', '∗')
     beyond = max(0, *(LETTER * len(line) - width  # how far titles are wider
                       for title, width in zip(titles, widths)
                       for line in title.split('\n')))
@@ -146,7 +147,7 @@ def show_window(X, K, at, padding=0, stride=1):
     i, j = at
     show_matrices([F.pad(X, [padding] * 4), K, Y],
                   ['padded input' if padding else 'input', 'kernel',
-                   'output'], '∗=',
+                   'output'], '*=',
                   [(i * stride, j * stride, *K.shape), None, (i, j, 1, 1)],
                   padding)
 
