@@ -296,6 +296,10 @@ def trim_page(app, pagename, templatename, context, doctree):
         context['body'] = re.sub(
             r'style="width: (\d+)px; height: (\d+)px;"',
             r'width="\1" height="\2" loading="lazy"', body)
+    context['metatags'] = re.sub(
+        r'(description" content=")([^"]*)',
+        lambda match: match[1] + whole_sentences(match[2]),
+        context.get('metatags', ''))  # some pages have none
     contents = context['furo_navigation_tree'] or ''  # none: a single page
     context['furo_navigation_tree'] = contents.replace(' role="heading"', '')
     once = {}
@@ -304,6 +308,14 @@ def trim_page(app, pagename, templatename, context, doctree):
             once.setdefault(style.filename, style)
     own = once.pop('_static/course.css')
     context['css_files'] = [*once.values(), own]
+
+
+def whole_sentences(text, length=200):
+    """The sentences with which a text begins: as many as fit, or one."""
+    text = re.sub(r'\s*\\times\s*', '×', text).replace('( ', '(')
+    ends = [match.end() for match in re.finditer(r'[.?!](?= |$)', text)]
+    return text[:max([end for end in ends if end <= length] or ends[:1],
+                     default=None)]
 
 
 def start_node(*arguments, **settings):

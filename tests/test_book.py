@@ -14,6 +14,7 @@ from PIL import Image
 import colab
 from book import build, copy_sources
 from conftest import ROOT
+from course import whole_sentences
 
 
 @pytest.fixture(scope='module')
@@ -105,6 +106,18 @@ def test_a_changed_style_is_in_the_next_build(tmp_path):
     assert build(tmp_path)[0] == 0
     built = tmp_path / '_build' / 'html' / '_static' / 'course.css'
     assert built.read_text().endswith('.a-new-rule {}')
+
+
+def test_a_shared_link_says_whole_sentences_and_has_a_picture(pages):
+    assert whole_sentences('One. Two is long.', 10) == 'One.'
+    assert whole_sentences(r'A 5 \times 5 kernel. ' * 20, 40) == (
+        'A 5×5 kernel. A 5×5 kernel.')
+    assert whole_sentences('No end') == 'No end'
+    for name, html in pages.items():
+        if name.startswith('chapters/'):
+            told = re.search(r'og:description" content="([^"]*)', html)[1]
+            assert re.search(r'[.?!]$', told) and '...' not in told, told
+            assert 'twitter:card' in html and 'og:image"' in html
 
 
 def test_boxes_are_marked(pages):
