@@ -25,6 +25,28 @@ def test_corr2d_is_conv2d(h, w, k_h, k_w, seed):
 
 
 CORR2D = definitions('7-2')['corr2d']
+IM2COL = definitions('7-2')['im2col']
+BACKWARD = definitions('7-2')['corr2d_backward']
+
+
+@many
+@given(sizes, sizes, kernels, kernels, st.integers(0, 99))
+def test_im2col_is_unfold(h, w, k_h, k_w, seed):
+    torch.manual_seed(seed)
+    X = torch.randn(h + k_h - 1, w + k_w - 1)
+    close(IM2COL(X, k_h, k_w), F.unfold(X[None, None], (k_h, k_w))[0].t())
+
+
+@many
+@given(sizes, sizes, kernels, kernels, st.integers(0, 99))
+def test_the_backward_pass_is_that_of_autograd(h, w, k_h, k_w, seed):
+    torch.manual_seed(seed)
+    X = torch.randn(h + k_h - 1, w + k_w - 1, requires_grad=True)
+    K, dY = torch.randn(k_h, k_w, requires_grad=True), torch.randn(h, w)
+    F.conv2d(X[None, None], K[None, None])[0, 0].backward(dY)
+    dX, dK = BACKWARD(X.detach(), K.detach(), dY)
+    close(dX, X.grad, atol=1e-4, rtol=1e-4)
+    close(dK, K.grad, atol=1e-4, rtol=1e-4)
 
 
 def test_conv2d_layer_adds_its_bias_and_learns_both():
