@@ -65,13 +65,15 @@ def test_conv2d_layer_adds_its_bias_and_learns_both():
 
 @many
 @given(st.integers(1, 30), st.integers(1, 8), st.integers(0, 6),
-       st.integers(1, 5))
-def test_output_size_is_that_of_conv2d(n, k, p, s):
-    if n + p < k:
+       st.integers(1, 5), st.integers(1, 4))
+def test_output_size_is_that_of_conv2d(n, k, padding, stride, dilation):
+    X, K = torch.zeros(1, 1, n, 1), torch.zeros(1, 1, k, 1)
+    if n + 2 * padding < dilation * (k - 1) + 1:
+        with pytest.raises(ValueError, match='does not fit'):
+            OUTPUT_SIZE(n, k, padding, stride, dilation)
         return
-    X = F.pad(torch.zeros(1, 1, n, 1), (0, 0, -(-p // 2), p // 2))
-    Y = F.conv2d(X, torch.zeros(1, 1, k, 1), stride=(s, 1))
-    assert OUTPUT_SIZE(n, k, p, s) == Y.shape[2]
+    Y = F.conv2d(X, K, None, (stride, 1), (padding, 0), (dilation, 1))
+    assert OUTPUT_SIZE(n, k, padding, stride, dilation) == Y.shape[2]
 
 
 @many
@@ -81,7 +83,7 @@ def test_output_size_is_that_of_max_pool2d(n, k, padding, s):
     if padding > k // 2 or n + 2 * padding < k:  # torch pads up to half k
         return
     Y = F.max_pool2d(torch.zeros(1, 1, n, 1), (k, 1), (s, 1), (padding, 0))
-    assert OUTPUT_SIZE(n, k, 2 * padding, s) == Y.shape[2]
+    assert OUTPUT_SIZE(n, k, padding, s) == Y.shape[2]
 
 
 OUTPUT_SIZE = definitions('7-3')['output_size']
