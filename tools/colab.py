@@ -58,17 +58,22 @@ def prepare(notebook, repository, commit):
             notebook['metadata']['colab'] = {'collapsed_sections':
                                              [cell['id']]}
         if cell['cell_type'] == 'markdown':
-            cell['source'] = [_with_addresses(line, repository)
+            cell['source'] = [_with_addresses(line, repository, commit)
                               for line in cell['source']]
         for output in cell.get('outputs', ()):
             if 'text/markdown' in output.get('data', {}):
                 output['data']['text/markdown'] = [
-                    _with_addresses(line, repository)
+                    _with_addresses(line, repository, commit)
                     for line in output['data']['text/markdown']]
 
 
-def _with_addresses(line, repository):
-    """A line whose links to other chapters open them in Colab."""
+def _with_addresses(line, repository, commit):
+    """A line whose links to other chapters open them in Colab.
+
+    Pages that are no notebooks are read where the repository is.
+    """
+    line = re.sub(r'\]\(\.\./(\w+\.md)',
+                  rf'](https://github.com/{repository}/blob/{commit}/\1', line)
     return re.sub(r'\]\(((\d-\d+-[\w-]+|compare)\.ipynb)',
                   rf']({address(repository)}chapters/\1', line)
 
