@@ -42,7 +42,7 @@ INSTEAD = {
 }
 # Pages that have not been told again. This set only shrinks.
 NOT_YET = {'8-1-alexnet', '8-2-vgg', '8-3-nin', '8-4-googlenet',
-           '8-5-batch-normalization', '8-6-resnet'}
+           '8-6-resnet'}
 
 
 def prose(path):
