@@ -55,8 +55,8 @@ def draw_residual(strides=2):
 
 
 def draw_inception():
-    block = used(definitions('8-4')['Inception'](64, (96, 128), (16, 32), 32),
-                 (1, 192, 28, 28))
+    block = used(definitions('8-4')['Inception'](192, 64, (96, 128), (16, 32),
+                                              32), (1, 192, 28, 28))
     drawings.show_block(block, (1, 192, 28, 28), block.branches, 'concat')
 
 
