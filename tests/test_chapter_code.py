@@ -268,7 +268,7 @@ def test_googlenets_blocks_are_as_wide_as_the_papers():
     chapter = definitions('8-4')
     widths = []
     with torch.device('meta'):
-        model = chapter['GoogleNet']()
+        model = chapter['GoogleNet'](in_channels=3)
         for layer in model.modules():
             if isinstance(layer, chapter['Inception']):
                 layer.register_forward_hook(
