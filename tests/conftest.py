@@ -36,7 +36,7 @@ def definitions(number):
 
 def _is_constant(node):
     return isinstance(node, ast.Assign) and all(
-        isinstance(part, (ast.Tuple, ast.Constant, ast.Load))
+        isinstance(part, (ast.Dict, ast.Tuple, ast.Constant, ast.Load))
         for part in ast.walk(node.value)) and re.fullmatch(
             '[A-Z][A-Z0-9_]+', ast.unparse(node.targets[0]))
 

@@ -273,6 +273,6 @@ def test_googlenets_blocks_are_as_wide_as_the_papers():
             if isinstance(layer, chapter['Inception']):
                 layer.register_forward_hook(
                     lambda layer, X, Y: widths.append(Y.shape[1]))
-        model(torch.zeros(1, 1, 224, 224))
+        model(torch.zeros(1, 3, 224, 224))
     # Szegedy et al. 2014, table 1.
     assert widths == [256, 480, 512, 512, 512, 528, 832, 832, 1024]
