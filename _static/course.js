@@ -31,17 +31,16 @@ document.addEventListener('DOMContentLoaded', () => {
   });
 });
 // An address that leads into what is folded, such as #solution-3, opens it.
-const open = () => {
-  const place = document.getElementById(decodeURIComponent(
-      location.hash.slice(1)));
+const unfold = () => {
+  const place = document.querySelector(':target');
   const folded = place?.closest('details:not([open])');
   if (folded) {
     folded.open = true;
     place.scrollIntoView();
   }
 };
-document.addEventListener('DOMContentLoaded', open);
-addEventListener('hashchange', open);
+addEventListener('load', unfold);
+addEventListener('hashchange', unfold);
 // What scrolls inside itself can be focused, and so scrolled by arrow keys.
 // Looked at when the page has its layout, so that loading is not held up.
 addEventListener('load', () => setTimeout(() => {

@@ -195,6 +195,17 @@ def test_a_chapter_can_be_read_without_scripts(browser, site, width):
             assert visit.page.url.endswith(f'{LENET}.html')
 
 
+def test_an_address_of_a_solution_opens_it(browser, site):
+    with Visit(browser, f'{site}/{KERNELS}.html#solution-3') as visit:
+        page = visit.page
+        page.wait_for_function("document.getElementById('solution-3').open")
+        assert page.locator('details.solution[open]').count() == 1
+        page.evaluate("location.hash = '#solution-1'")
+        page.wait_for_function("document.getElementById('solution-1').open")
+        page.evaluate("location.hash = '#%'")  # which is no address
+        assert not visit.problems
+
+
 def test_the_contents_open_by_keyboard_on_a_phone(browser, site):
     with Visit(browser, f'{site}/{LENET}.html',
                viewport={'width': 360, 'height': 800}) as visit:
