@@ -40,7 +40,7 @@ class Visit:
     def __init__(self, browser, address, **settings):
         self.problems, self.responses = [], []
         self.context = browser.new_context(**settings)
-        self.context.set_default_timeout(60_000)
+        self.context.set_default_timeout(120_000)
         self.page = self.context.new_page()
         self.page.on('console', lambda message: self.problems.append(
             message.text) if message.type in ('error', 'warning') else None)
