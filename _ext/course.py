@@ -122,6 +122,30 @@ def link_figures(app, doctree, docname):
             text.parent.replace(text, pieces + [nodes.Text(text[end:])])
 
 
+def show_figures(app, doctree, docname):
+    """Put the figure that a card of the landing page names above its words."""
+    for card in doctree.findall(nodes.list_item):
+        number = FIGURE.search(card.astext())
+        if number:
+            card[0].pop()  # the line that names it
+            figure = _find_figure(app, number)
+            if figure is None:
+                logging.getLogger(__name__).warning(
+                    f'{number[0]} is not there', location=docname)
+                continue
+            image = figure.next_node(nodes.image).deepcopy()
+            image['alt'] = ''  # the words beside it say what it is about
+            card.insert(0, image)
+
+
+def _find_figure(app, number):
+    for page in app.env.found_docs:
+        if page.startswith(f'chapters/{number[1]}-{number[2]}-'):
+            for figure in app.env.get_doctree(page).findall(nodes.figure):
+                if _figure_id(number) in figure['ids']:
+                    return figure
+
+
 def resolve(app, doctree, docname):
     """Complete a page, or each page of a book in one piece, for print."""
     pages = {page['docname']: page
@@ -133,6 +157,8 @@ def resolve(app, doctree, docname):
             link_outputs(app, page, name)
         if name == 'references':
             say_where_cited(app, page, name)
+        if name == app.config.root_doc:
+            show_figures(app, page, name)
 
 
 def find_terms(env):
@@ -213,12 +239,14 @@ def say_where_cited(app, doctree, docname):
 def find_affected(app, env):
     """Pages to write again since they tell of others that changed.
 
-    The bibliography after any change, the chapters after one of the terms.
+    The bibliography and the landing page after any change, the chapters after
+    one of the terms.
     """
     terms = find_terms(env)
     changed = terms != getattr(env, 'course_terms', terms)
     env.course_terms = terms
-    return [page for page in sorted(env.found_docs) if page == 'references'
+    return [page for page in sorted(env.found_docs) if page in (
+                'references', env.config.root_doc)
             or changed and page.startswith('chapters/')]
 
 
