@@ -41,8 +41,12 @@ def fold_solutions(app, doctree):
     """Fold away each section whose title is 'Solution 1' and so on.
 
     In the notebooks they are sections like others, so that they can be read,
-    and folded, in Jupyter and Colab too.
+    and folded, in Jupyter and Colab too. Each exercise ends with a link to
+    its solution.
     """
+    for section in doctree.findall(nodes.section):
+        if section[0].astext() == 'Exercises':
+            _link_solutions(section)
     for section in list(doctree.findall(nodes.section)):
         title = section[0].astext()
         if re.fullmatch(r'Solution \d+', title):
@@ -50,6 +54,16 @@ def fold_solutions(app, doctree):
                 f'<details class="solution" id="{section["ids"][0]}">'
                 f'<summary>{title}</summary>', '</details>'))
             section.replace_self([start, *section[1:], end])
+
+
+def _link_solutions(section):
+    exercises = [item for numbered in section.findall(nodes.enumerated_list)
+                 for item in numbered if numbered.parent is section]
+    for number, exercise in enumerate(exercises, 1):
+        if f'solution-{number}' in section.document.ids:
+            exercise[-1] += [nodes.Text(' '), nodes.reference(
+                '', f'Solution {number}', refid=f'solution-{number}',
+                internal=True, classes=['to-solution'])]
 
 
 FIGURE = re.compile(r'Figure (\d+)\.(\d+)\.(\d+)')
@@ -282,7 +296,9 @@ def follow_repository(app, config):
         config.html_baseurl = config.ogp_site_url = url.rstrip('/') + '/'
         config.sitemap_url_scheme = '{link}'
         app.setup_extension('sphinx_sitemap')
-    config.notfound_urls_prefix = urlsplit(url).path.rstrip('/') + '/'
+    config.notfound_urls_prefix = top = urlsplit(url).path.rstrip('/') + '/'
+    config.notfound_context['body'] = config.notfound_context[
+        'body'].replace('href="', f'href="{top}')
     found = find_repository(app.srcdir)
     if found:
         name, branch = found
@@ -315,8 +331,8 @@ def trim_page(app, pagename, templatename, context, doctree):
     course's own last and in place of that of myst-nb. The contents' captions
     are not called headings, since they have no level. In code, names and
     punctuation have no colour of their own and so need no element: a third of
-    a chapter's elements. Pictures have their place before they are there, and
-    come when they are near.
+    a chapter's elements. Pictures have their place before they are there, come
+    when they are near, and in chapters lead to themselves in full size.
     """
     if 'body' in context:
         body = re.sub(r'<span class="(?:n|nn|p|w)">([^<]*)</span>', r'\1',
@@ -324,6 +340,10 @@ def trim_page(app, pagename, templatename, context, doctree):
         context['body'] = re.sub(
             r'style="width: (\d+)px; height: (\d+)px;"',
             r'width="\1" height="\2" loading="lazy"', body)
+    if pagename.startswith('chapters/'):
+        context['body'] = re.sub(
+            r'<img [^>]*src="([^"]+)"[^>]*>',
+            r'<a class="larger" href="\1">\g<0></a>', context['body'])
     context['metatags'] = re.sub(
         r'(description" content=")([^"]*)',
         lambda match: match[1] + whole_sentences(match[2]),
@@ -336,6 +356,11 @@ def trim_page(app, pagename, templatename, context, doctree):
             once.setdefault(style.filename, style)
     own = once.pop('_static/course.css')
     context['css_files'] = [*once.values(), own]
+
+
+def choose_card(app, pagename, templatename, context, doctree):
+    """Links to a chapter show its first figure, those to the rest the card."""
+    app.config.ogp_use_first_image = pagename.startswith('chapters/')
 
 
 def whole_sentences(text, length=200):
@@ -389,5 +414,6 @@ def setup(app):
     app.connect('doctree-read', fold_solutions, priority=400)
     app.connect('doctree-resolved', resolve)
     app.connect('env-updated', find_affected)
+    app.connect('html-page-context', choose_card, priority=100)
     app.connect('html-page-context', trim_page, priority=900)
     return {'parallel_read_safe': True, 'parallel_write_safe': True}

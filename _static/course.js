@@ -25,6 +25,7 @@ document.addEventListener('DOMContentLoaded', () => {
   }
   document.addEventListener('keydown', event => {
     if (event.key === 'Escape') {
+      document.querySelector('dialog')?.close();  // Sphinx prevents it
       document.querySelectorAll('.sidebar-toggle:checked').forEach(
           box => box.click());
     }
@@ -41,6 +42,31 @@ const unfold = () => {
 };
 addEventListener('load', unfold);
 addEventListener('hashchange', unfold);
+// What was unfolded is so again when the reader comes back to the page.
+const boxes = () => [...document.querySelectorAll('article details')];
+document.addEventListener('toggle', () => history.replaceState(
+  {...history.state, open: boxes().map(box => box.open)}, ''), true);
+document.addEventListener('DOMContentLoaded', () => {
+  const open = history.state?.open ?? [];
+  boxes().forEach((box, i) => { box.open ||= open[i]; });
+});
+// A figure opens at its full size; without scripts, by itself.
+document.addEventListener('click', event => {
+  const link = event.target.closest('a.larger');
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  const dialog = document.createElement('dialog');
+  const image = link.firstElementChild.cloneNode();
+  image.removeAttribute('width');
+  image.removeAttribute('height');
+  dialog.className = 'larger';
+  dialog.tabIndex = 0;  // so that the arrow keys scroll it
+  dialog.append(image);
+  dialog.addEventListener('click', () => dialog.close());
+  dialog.addEventListener('close', () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+});
 // What scrolls inside itself can be focused, and so scrolled by arrow keys.
 // Looked at when the page has its layout, so that loading is not held up.
 addEventListener('load', () => setTimeout(() => {

@@ -286,14 +286,17 @@ def test_a_published_book_knows_its_address(tmp_path, monkeypatch):
     html = tmp_path / '_build' / 'html'
     page = (html / 'chapters' / '7-6-lenet.html').read_text()
     at = 'https://someone.github.io/a-course'
+    figure = re.search(r'<img [^>]*src="../(_images/[^"]*)"', page)[1]
     for text in (
             f'<link rel="canonical" href="{at}/chapters/7-6-lenet.html">',
-            f'<meta property="og:image" content="{at}/_static/card.png" />',
+            f'<meta property="og:image" content="{at}/{figure}" />',
             f'href="{colab.address("someone/a-course")}chapters/'
             '7-6-lenet.ipynb"',
             'href="https://github.com/someone/a-course/edit/main/chapters/'
             '7-6-lenet.ipynb"'):
         assert text in page, text
+    assert f'content="{at}/_static/card.png"' in (
+        html / 'index.html').read_text()
     assert '<loc>' + at + '/chapters/7-6-lenet.html</loc>' in (
         html / 'sitemap.xml').read_text()
     assert 'href="/a-course/_static/' in (html / '404.html').read_text()

@@ -1,13 +1,16 @@
 """The built site in a real browser, served on loopback."""
 import gzip
 import itertools
+import json
 import re
+import shutil
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
+from PIL import Image
 from pypdf import PdfReader
 
 from book import build, copy_sources
@@ -19,7 +22,7 @@ PAGES = (['index', 'glossary', 'errata', 'references', 'search', '404']
          + [f'chapters/{path.stem}'
             for path in sorted((ROOT / 'chapters').glob('*.ipynb'))])
 WIDTHS = {'phone': 360, 'desktop': 1280}
-MAX_WEIGHT = 180_000  # bytes, gzip, of HTML, styles, scripts and fonts
+MAX_WEIGHT = 150_000  # bytes, gzip, of HTML, styles, scripts and fonts
 LENET, KERNELS = 'chapters/7-6-lenet', 'chapters/7-2-convolutions-for-images'
 
 
@@ -206,6 +209,57 @@ def test_an_address_of_a_solution_opens_it(browser, site):
         assert not visit.problems
 
 
+def test_what_was_unfolded_is_so_when_the_reader_comes_back(browser, site):
+    with Visit(browser, f'{site}/{KERNELS}.html') as visit:
+        page = visit.page
+        page.locator('a.to-solution', has_text='Solution 2').click()
+        page.wait_for_function("document.getElementById('solution-2').open")
+        page.goto(f'{site}/{LENET}.html')
+        page.go_back()
+        page.wait_for_function("document.getElementById('solution-2').open")
+        assert page.locator('details.solution[open]').count() == 1
+        assert not visit.problems
+
+
+def test_every_exercise_leads_to_its_solution(html):
+    for path in (html / 'chapters').glob('[78]-*.html'):
+        page = BeautifulSoup(path.read_text(), 'html.parser')
+        assert ([link['href'] for link in page.select('a.to-solution')]
+                == [f'#{box["id"]}' for box in page.select('.solution')])
+
+
+def test_a_figure_opens_in_full_size_by_keyboard_too(browser, site):
+    with Visit(browser, f'{site}/{KERNELS}.html') as visit:
+        page = visit.page
+        link = page.locator('a.larger').first
+        link.focus()
+        page.keyboard.press('Enter')
+        image = page.locator('dialog img')
+        image.wait_for()
+        assert (image.bounding_box()['width']
+                > 1.5 * link.locator('img').bounding_box()['width'])
+        assert not axe(page)
+        page.keyboard.press('Escape')
+        page.wait_for_function("!document.querySelector('dialog')")
+        assert page.evaluate('document.activeElement.className') == 'larger'
+        assert page.url.endswith('.html')
+
+
+def test_landmarks_have_names_and_the_header_the_pages_name(browser, site):
+    with Visit(browser, f'{site}/{LENET}.html',
+               viewport={'width': 360, 'height': 800}) as visit:
+        page = visit.page
+        assert page.get_by_role('navigation').count() == 2  # drawers are shut
+        brand = page.locator('.mobile-header .brand')
+        assert brand.inner_text() == '7.6 LeNet'
+        page.set_viewport_size({'width': 1280, 'height': 800})
+        for name in ('The course', 'This page', 'On this page',
+                     'Next and previous page'):
+            assert page.get_by_role('navigation', name=name,
+                                    exact=True).is_visible()
+        assert page.locator('.toc-drawer').bounding_box()['x'] < 1280
+
+
 def test_the_contents_open_by_keyboard_on_a_phone(browser, site):
     with Visit(browser, f'{site}/{LENET}.html',
                viewport={'width': 360, 'height': 800}) as visit:
@@ -264,7 +318,48 @@ def test_a_page_that_is_not_there_offers_the_others(browser, site):
     assert answer.status == 404
     page.locator('.sidebar-tree a', has_text='7.2').click()
     assert page.url.endswith(f'{KERNELS}.html')
+    for way_on in 'All chapters', 'Search':
+        page.goto(f'{site}/chapters/9-9-nothing.html')
+        page.locator('article a', has_text=way_on).click()
+        assert page.locator('h1').inner_text() != 'Page not found'
     context.close()
+
+
+def test_a_book_that_was_visited_is_read_without_a_network(browser, html,
+                                                           tmp_path):
+    folder = shutil.copytree(html, tmp_path / 'html')
+    worker = folder / 'sw.js'  # which has all the time that it takes here
+    worker.write_text(worker.read_text().replace('= 5000;', '= 600_000;'))
+    with served(folder) as address, Visit(
+            browser, f'{address}/index.html') as visit:
+        page = visit.page
+        page.evaluate("navigator.serviceWorker.register('/sw.js')")
+        page.wait_for_function('navigator.serviceWorker.controller')
+        visit.context.set_offline(True)
+        page.goto(f'{address}/{LENET}.html')  # not visited so far
+        assert page.locator('h1').inner_text().startswith('7.6')
+        picture = page.locator('figure img').first
+        picture.scroll_into_view_if_needed()
+        page.wait_for_function("""document.querySelector('figure img')
+            .naturalWidth > 0""")
+        page.goto(f'{address}/search.html?q=stride')
+        page.locator('#search-results li a').first.wait_for()
+        visit.context.set_offline(False)
+        chapter = folder / f'{LENET}.html'
+        chapter.write_text(chapter.read_text().replace('7.6 LeNet', 'Today'))
+        page.goto(f'{address}/{LENET}.html')
+        assert page.locator('h1').inner_text().startswith('Today')
+
+
+def test_the_book_can_be_put_on_a_phones_screen(html):
+    static = html / '_static'
+    manifest = json.loads((static / 'site.webmanifest').read_text())
+    assert (static / manifest['start_url']).resolve() == (
+        html / 'index.html').resolve()
+    for icon in manifest['icons']:
+        assert (static / icon['src']).exists()
+    with Image.open(static / 'icon.png') as icon:
+        assert icon.size == (192, 192)
 
 
 def test_the_notebook_can_be_downloaded(browser, site):

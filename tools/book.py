@@ -1,5 +1,6 @@
 """Building a copy of the book: what tests and checks of one chapter use."""
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,9 @@ def copy_sources(folder, chapters=None):
     for path in (folder / 'chapters').glob('*.ipynb') if chapters else ():
         if not path.name.startswith(tuple(chapters)):
             _keep_headings(path)
+    if chapters:  # the landing page then has no figures to show
+        page = folder / 'index.md'
+        page.write_text(re.sub(r'\n +Figure .*', '', page.read_text()))
 
 
 def _keep_headings(path):

@@ -1,6 +1,7 @@
-"""Draw the landing page's picture and the card that links to the site show.
+"""Draw the landing page's picture, the card that links to the site show, and
+the logo as the icon of a phone.
 
-A boot on its way through the trained LeNet of chapter 7.6.
+The first two are a boot on its way through the trained LeNet of chapter 7.6.
 """
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from d2l import torch as d2l
 from matplotlib.figure import Figure
 from PIL import Image
 
+from browser import chromium
 from helpers import load_sample, load_weights
 from helpers.canvas import GREY
 from helpers.data import LABELS
@@ -79,3 +81,8 @@ if __name__ == '__main__':
     for name in ('path.png', 'card.png'):  # 256 colours, a third of the bytes
         Image.open(STATIC / name).quantize(256, Image.Quantize.FASTOCTREE
                                            ).save(STATIC / name, optimize=True)
+    with chromium() as browser:
+        page = browser.new_page(viewport={'width': 192, 'height': 192})
+        page.set_content('<body style="margin: 0; background: #12293f">'
+                         + (STATIC / 'logo.svg').read_text())
+        page.screenshot(path=STATIC / 'icon.png')
