@@ -227,6 +227,9 @@ def _of_outputs(cell):
 
 
 def _of_full_run(cell, recorded):
+    if 'image/png' in str(cell.outputs[:1]):
+        yield ('stores the curves of a full run: run make refresh, and draw '
+               'them from the record in a cell of its own.')
     text = ''.join(output.get('text', '') for output in cell.outputs)
     shown = [line for line in text.split('\n') if ' run: ' in line]
     if not shown or not all(line.startswith('Full') for line in shown):

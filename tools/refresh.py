@@ -5,8 +5,8 @@
     python tools/refresh.py --full 7-6 with its full training runs
     python tools/refresh.py --full 8-6 resnext  with that network's alone
 
-In quick mode the cells tagged full-run keep the full run that they show. A
-cell with a tolerance keeps outputs that differ by no more, figures too. What
+In quick mode the cells tagged full-run keep the full run that they tell of.
+Its curves are not stored: a checked cell draws them from the record. A cell with a tolerance keeps outputs that differ by no more, figures too. What
 changed is printed. When a cell fails, the chapter stays as it was; full runs
 that ended before are recorded all the same. Under torchrun every process
 executes the chapter, its trainers train together, and the first process
@@ -103,6 +103,10 @@ def refresh(path, full=False, run=''):
                          if key in KEPT_METADATA}
         if cell.cell_type == 'code':
             cell.outputs = kept.get(cell.id) or _merged(cell.outputs)
+        if 'full-run' in cell.metadata.get('tags', ()):
+            # The curves come first; what else it shows is drawn after it.
+            while 'image/png' in str(cell.outputs[:1]):
+                del cell.outputs[0]
         if 'tolerance' in cell.metadata:
             _keep_tolerated(cell, number, stored.get(cell.id, []))
     nbformat.validate(notebook)
