@@ -6,7 +6,8 @@
     python tools/refresh.py --full 8-6 resnext  with that network's alone
 
 In quick mode the cells tagged full-run keep the full run that they tell of.
-Its curves are not stored: a checked cell draws them from the record. A cell with a tolerance keeps outputs that differ by no more, figures too. What
+Its curves are not stored: a checked cell draws them from the record. A cell
+with a tolerance keeps outputs that differ by no more, figures too. What
 changed is printed. When a cell fails, the chapter stays as it was; full runs
 that ended before are recorded all the same. Under torchrun every process
 executes the chapter, its trainers train together, and the first process
