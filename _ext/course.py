@@ -149,7 +149,7 @@ def show_figures(app, doctree, docname):
                 continue
             image = figure.next_node(nodes.image).deepcopy()
             image['alt'] = ''  # the words beside it say what it is about
-            card.insert(0, image)
+            card.next_node(nodes.reference).insert(0, image)
 
 
 def _find_figure(app, number):
@@ -331,8 +331,8 @@ def trim_page(app, pagename, templatename, context, doctree):
     course's own last and in place of that of myst-nb. The contents' captions
     are not called headings, since they have no level. In code, names and
     punctuation have no colour of their own and so need no element: a third of
-    a chapter's elements. Pictures have their place before they are there, come
-    when they are near, and in chapters lead to themselves in full size.
+    a chapter's elements. Pictures have their place before they are there, and
+    come when they are near.
     """
     if 'body' in context:
         body = re.sub(r'<span class="(?:n|nn|p|w)">([^<]*)</span>', r'\1',
@@ -340,10 +340,6 @@ def trim_page(app, pagename, templatename, context, doctree):
         context['body'] = re.sub(
             r'style="width: (\d+)px; height: (\d+)px;"',
             r'width="\1" height="\2" loading="lazy"', body)
-    if pagename.startswith('chapters/'):
-        context['body'] = re.sub(
-            r'<img [^>]*src="([^"]+)"[^>]*>',
-            r'<a class="larger" href="\1">\g<0></a>', context['body'])
     context['metatags'] = re.sub(
         r'(description" content=")([^"]*)',
         lambda match: match[1] + whole_sentences(match[2]),

@@ -52,14 +52,14 @@ document.addEventListener('DOMContentLoaded', () => {
 });
 // A figure opens at its full size; without scripts, by itself.
 document.addEventListener('click', event => {
-  const link = event.target.closest('a.larger');
+  const link = event.target.closest('a.image-reference');
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
   const dialog = document.createElement('dialog');
   const image = link.firstElementChild.cloneNode();
   image.removeAttribute('width');
   image.removeAttribute('height');
-  dialog.className = 'larger';
+  dialog.className = 'full-size';
   dialog.tabIndex = 0;  // so that the arrow keys scroll it
   dialog.append(image);
   dialog.addEventListener('click', () => dialog.close());
