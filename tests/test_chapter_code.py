@@ -220,8 +220,7 @@ def test_vgg_11_has_the_layers_of_torchvisions():
     with torch.device('meta'):
         theirs = torchvision.models.vgg11(num_classes=10)
         ours = definitions('8-2')['VGG'](
-            ((1, 64), (1, 128), (2, 256), (2, 512), (2, 512)))
-        ours(torch.zeros(1, 3, 224, 224))
+            ((1, 64), (1, 128), (2, 256), (2, 512), (2, 512)), in_channels=3)
     assert kinds(ours) == kinds(theirs)
 
 

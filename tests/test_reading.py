@@ -75,9 +75,12 @@ def test_five_exercises_or_more_are_solved_and_folded_away(html, path):
 
 
 def test_code_leads_to_the_documentation(html):
-    page = BeautifulSoup((html / 'chapters/8-2-vgg.html').read_text(),
-                         'html.parser')
-    links = {link.text: link['href'] for link in page.select('a.documented')}
+    links = {}
+    for name in '8-2-vgg', '8-5-batch-normalization':
+        page = BeautifulSoup((html / f'chapters/{name}.html').read_text(),
+                             'html.parser')
+        links |= {link.text: link['href']
+                  for link in page.select('a.documented')}
     at = 'https://docs.pytorch.org/docs/stable/'
     assert links['nn.LazyConv2d'] == f'{at}generated/torch.nn.LazyConv2d.html'
     assert links['d2l.Classifier'].endswith('#d2l.torch.Classifier')
