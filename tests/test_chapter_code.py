@@ -253,7 +253,7 @@ def test_alexnet_has_the_parameters_counted_by_hand():
 
 def test_a_nin_block_is_a_small_network_at_each_pixel():
     torch.manual_seed(0)
-    block = definitions('8-3')['nin_block'](4, 3, 1, 1)
+    block = definitions('8-3')['nin_block'](2, (4, 3, 5), 3, padding=1)
     Y = block(X := torch.randn(1, 2, 5, 5))
     (kernel, b0), (w1, b1), (w2, b2) = [layer.parameters()
                                         for layer in block[::2]]

@@ -21,11 +21,8 @@ MAX_LINES, MAX_COLUMNS, MAX_FIGURE = 20, 78, 60_000
 # Threads and kinds of processor changed accuracies of short trainings by up to
 # .015, and by .03 a loss on its way down: what needs more is no result yet.
 MAX_TOLERANCE = 0.05
-# A measured number teaches more than True or False, so a chapter prints few of
-# them. These still print more. Each count only falls, until it is no more
-# than MAX_VERDICTS and is taken out here.
+# A measured number teaches more than True or False.
 MAX_VERDICTS = 2
-VERDICTS = {'8-3-nin': 22}
 PRIVATE_PATH = re.compile(r'(?<![\w.])/(home|root|Users|tmp|work|mnt)/\w|'
                           r'\b[A-Z]:\\\w')
 REQUIRED = ['After this chapter you can', '> **Cost.**', '## Summary',
@@ -45,7 +42,7 @@ def faults(path, results=ROOT / 'results'):
                 f'from git, or save it again from Jupyter.']
     found = [f'{path.name}: {fault}' for fault in _of_text(path, notebook)]
     found += [f'{path.name}: {fault}'
-              for fault in _of_verdicts(path, notebook)]
+              for fault in _of_verdicts(notebook)]
     lines = _recorded_lines(path.stem, results)
     count = 0
     for number, cell in enumerate(notebook.cells):
@@ -142,13 +139,12 @@ def count_verdicts(notebook):
                for output in cell.get('outputs', ()))
 
 
-def _of_verdicts(path, notebook):
+def _of_verdicts(notebook):
     count = count_verdicts(notebook)
-    allowed = VERDICTS.get(path.stem, MAX_VERDICTS)
-    if count > allowed:
-        yield (f'prints True or False {count} times, and {allowed} are the '
-               f'most: print the numbers that are compared, and assert what '
-               f'must hold.')
+    if count > MAX_VERDICTS:
+        yield (f'prints True or False {count} times, and {MAX_VERDICTS} are '
+               f'the most: print the numbers that are compared, and assert '
+               f'what must hold.')
 
 
 def _of_tolerance(cell):
