@@ -205,13 +205,15 @@ def _fault(exercise, run):
     if not run.ended:
         return Verdict(f'Your function does not end; it was stopped after '
                        f'some seconds on {_said(exercise, case)}.')
-    if isinstance(run.error, NotImplementedError):
+    line = _line(run)
+    if (isinstance(run.error, NotImplementedError)
+            and 'raise NotImplementedError' in line):
         return Verdict(UNWRITTEN)
     if run.error is not None:
         words = ' '.join(_text(run.error).split())
         return Verdict(f'Your function raises {type(run.error).__name__}'
                        f'{": " * bool(words)}{words[:300]}'
-                       f'{_line(run)}, on {_said(exercise, case)}.')
+                       f'{line}, on {_said(exercise, case)}.')
     if run.changed is not None:
         return Verdict(f'Your function changes its argument '
                        f'{exercise.arguments[run.changed]}. Work on a copy, '
@@ -234,7 +236,9 @@ def _difference(exercise, run):
              if not _agree(*pair)]
     if not wrong:
         return Verdict('', right=True)
-    case = wrong[0]
+    # The first input on which a reader sees the difference: 8 is 8.0, too.
+    case = min(wrong, key=lambda i: 'tensor' not in _digits(right[i]) and (
+        _digits(right[i]) == _digits(run.results[i]).replace('.0', '')))
     given = run.results[case]
     for sentence, mistake in exercise.mistakes.items():
         if _all_agree(mistake, exercise, run):
@@ -343,11 +347,10 @@ def _is_empty(function):
 def _line(run):
     """Which line of the reader's function raised the error, with its text."""
     code = getattr(inspect.unwrap(run.function), '__code__', None)
-    own = [frame for frame in traceback.extract_tb(run.error.__traceback__)
-           if code and frame.filename == code.co_filename]
-    if not own:
-        return ''
-    return f', in the line "{own[-1].line}"' if own[-1].line else ''
+    lines = [frame.line for frame in traceback.extract_tb(
+                 run.error and run.error.__traceback__)
+             if code and frame.filename == code.co_filename]
+    return f', in the line "{lines[-1]}"' if lines and lines[-1] else ''
 
 
 def _said(exercise, case):
@@ -372,8 +375,8 @@ def _tell_difference(exercise, verdict):
             part = f' {exercise.results[i]}'
             expected, given = expected[i], given[i]
     print('It shows on this input, which is kept in check.arguments:')
-    blocks = [_block(name, value)
-              for name, value in zip(exercise.arguments, args)]
+    blocks = [block for name, value in zip(exercise.arguments, args)
+              for block in _blocks(name, value)]
     print('\n'.join(_side_by_side(blocks)) + '\n')
     place = _first_difference(expected, given)
     index = place[:-2] if place else ()
@@ -406,6 +409,18 @@ def _is_drawn(value):
             and bool(value.isfinite().all()))
 
 
+def _blocks(title, value):
+    """Blocks that show an argument: a few matrices, or a few tensors."""
+    if isinstance(value, list) and value and all(map(_has_numbers, value)):
+        return [block for i, one in enumerate(value)
+                for block in _blocks(f'{title}[{i}]', one)]
+    if _has_numbers(value) and value.ndim > 2 and (
+            0 < math.prod(value.shape[:-2]) <= 4):
+        return [_block(f'{title}[{", ".join(map(str, index))}]', value[index])
+                for index in np.ndindex(*value.shape[:-2])]
+    return [_block(title, value)]
+
+
 def _block(title, value):
     """The lines that show a value below its title."""
     if not isinstance(value, torch.Tensor):
@@ -415,7 +430,7 @@ def _block(title, value):
     if value.ndim > 2 or not value.numel() or max(
             value.shape, default=0) > LARGEST:
         return [title, f'shape {tuple(value.shape)}']
-    rows = [[_digits(number) for number in row]
+    rows = [[_in_table(number) for number in row]
             for row in value.detach().reshape(
                 -1, value.shape[-1] if value.ndim else 1).tolist()]
     width = max(len(number) for row in rows for number in row)
@@ -448,8 +463,16 @@ def _digits(value):
         return f'({inside})' if isinstance(value, tuple) else f'[{inside}]'
     number = _number(value)
     if isinstance(number, float):
-        return f'{number:.4g}'
+        return f'{_in_table(number)}{".0" * number.is_integer()}'
     return _text(value if number is None else number)[:60]
+
+
+def _in_table(number):
+    """A number of a tensor, as it is shown among others."""
+    whole = isinstance(number, float) and number.is_integer()
+    return (f'{number:.0f}' if whole and abs(number) < 1e7
+            else f'{number:.4g}' if isinstance(number, float)
+            else str(number))
 
 
 def _text(value):

@@ -5,9 +5,9 @@ import inspect
 import random
 import re
 import sys
-import textwrap
 import threading
 
+import nbformat
 import numpy as np
 import pytest
 import torch
@@ -20,7 +20,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import helpers
-from conftest import definitions
+from conftest import ROOT, definitions, find_chapter
 from helpers import (
     check,
     checking,
@@ -410,11 +410,9 @@ def moved(node, step):
     return ast.BinOp(node, ast.Add(), ast.Constant(step))
 
 
-def mutants(function):
-    """Functions that differ from this one in one place."""
-    source = textwrap.dedent(inspect.getsource(function))
-    count = sum(1 for _ in ast.walk(ast.parse(source)))
-    for place in range(count):
+def mutants(source, namespace):
+    """Functions that differ from that of the source in one place."""
+    for place in range(len(list(ast.walk(ast.parse(source))))):
         for number in range(len(list(changes(
                 list(ast.walk(ast.parse(source)))[place])))):
             tree = ast.parse(source)
@@ -424,10 +422,18 @@ def mutants(function):
                 tree = Plain(node).visit(tree)
             else:
                 setattr(node, name, value)
-            namespace = dict(function.__globals__)
-            exec(compile(ast.fix_missing_locations(tree), '<mutant>',
-                         'exec'), namespace)
-            yield ast.unparse(tree), namespace[function.__name__]
+            ast.fix_missing_locations(tree)
+            yield ast.unparse(tree), defined(tree, namespace)
+
+
+def defined(tree, namespace):
+    """The last function that a tree or a source defines, nothing else run."""
+    tree = ast.parse(tree) if isinstance(tree, str) else tree
+    tree.body = [node for node in tree.body
+                 if isinstance(node, ast.FunctionDef)]
+    namespace = dict(namespace)
+    exec(compile(tree, '<mutant>', 'exec'), namespace)
+    return namespace[tree.body[-1].name]
 
 
 class Plain(ast.NodeTransformer):
@@ -453,13 +459,14 @@ def same(expected, given):
             else checking._agree(expected, given))
 
 
-def survivors(exercise, function, draw):
+def survivors(key, source, namespace):
     """How many mutants change a result, and those of them that pass."""
     random.seed(1), torch.manual_seed(1)
+    exercise, draw = EXERCISES[key], TRUTH[key][0]
     samples = [draw() for _ in range(60)]
-    right = [result(function, args) for args in samples]
+    right = [result(exercise.solution, args) for args in samples]
     changed, passed = 0, []
-    for text, mutant in mutants(function):
+    for text, mutant in mutants(source, namespace):
         if all(same(expected, result(mutant, args))
                for expected, args in zip(right, samples)):
             continue  # it is the same function in other words
@@ -469,16 +476,99 @@ def survivors(exercise, function, draw):
     return changed, passed
 
 
-def test_mutants_of_the_solutions_are_caught():
+@pytest.mark.parametrize('where', ['helpers', 'chapters'])
+def test_mutants_of_the_solutions_are_caught(where):
     total, missed = 0, []
-    for key, exercise in EXERCISES.items():
-        changed, passed = survivors(exercise, exercise.solution,
-                                    TRUTH[key][0])
+    for key in EXERCISES if where == 'helpers' else IN_CHAPTERS:
+        if where == 'helpers':
+            solution = EXERCISES[key].solution
+            source, names = inspect.getsource(solution), solution.__globals__
+        else:
+            source, names = book(key)[2], NAMES
+        changed, passed = survivors(key, source, names)
         total += changed
         missed += passed
-    print(f'{total} mutants, {len(missed)} pass')
-    assert total > 12 * len(EXERCISES)
+    print(f'{total} mutants of {where} change a result, {len(missed)} pass')
+    assert total > 250
     assert len(missed) <= 0.05 * total, '\n\n'.join(missed)
+
+
+# The chapters: what is asked, and the solutions in the book.
+
+# Chapters that do not ask their functions yet. This set only shrinks.
+NOT_YET = {'8.2', '8.3', '8.6'}
+IN_CHAPTERS = [key for key in EXERCISES if key[0] not in NOT_YET]
+NAMES = {'torch': torch, 'nn': nn, 'F': F}
+
+
+@functools.cache
+def chapter_cells(chapter):
+    return [cell for cell in nbformat.read(find_chapter(
+        chapter.replace('.', '-')), 4).cells[1:] if cell.cell_type == 'code']
+
+
+def book(key):
+    """The stub, what was stored below it, and the solution of the book."""
+    cells = chapter_cells(key[0])
+    call = f"check('{key[0]}', {key[1]}, "
+    first, second = (i for i, cell in enumerate(cells) if call in cell.source)
+    return (cells[first - 1].source, cells[first].outputs[0].text,
+            cells[second].source)
+
+
+def test_every_chapter_has_two_functions_to_write_or_is_about_to():
+    chapters = {re.match(r'\d-\d+', path.name)[0].replace('-', '.')
+                for path in (ROOT / 'chapters').glob('[0-9]*.ipynb')}
+    assert {chapter for chapter, _ in EXERCISES} == chapters
+    assert len(EXERCISES) >= 24
+    for chapter in chapters:
+        numbers = [number for other, number in EXERCISES if other == chapter]
+        assert len(numbers) >= 2
+        code = ''.join(cell.source for cell in chapter_cells(chapter))
+        asked = 'check(' in code
+        assert asked != (chapter in NOT_YET), (
+            f'Take {chapter} out of NOT_YET, or insert its functions.')
+        for number in numbers if asked else ():
+            assert code.count(f"check('{chapter}', {number}, ") == 2
+
+
+in_chapters = pytest.mark.parametrize(
+    'key', IN_CHAPTERS, ids=lambda key: f'{key[0]}-W{key[1]}')
+
+
+@in_chapters
+def test_the_stub_fails_with_its_own_words_which_the_chapter_shows(
+        key, capsys):
+    stub, shown, _ = book(key)
+    function = defined(stub, NAMES)
+    assert list(inspect.signature(function).parameters) == (
+        EXERCISES[key].arguments)
+    assert len(inspect.getdoc(function)) > 40
+    check(*key, function)
+    told = capsys.readouterr().out
+    assert told == shown
+    assert told.startswith(f'Exercise W{key[1]} of {key[0]}: not written yet.'
+                           f'\nHint 1 of 3: ')
+
+
+@in_chapters
+def test_the_solution_of_the_book_passes_and_has_the_stubs_words(key):
+    stub, _, solution = (ast.parse(source) if i != 1 else source
+                         for i, source in enumerate(book(key)))
+    functions = [next(node for node in tree.body if isinstance(
+        node, ast.FunctionDef)) for tree in (stub, solution)]
+    assert len({(node.name, ast.unparse(node.args), ast.get_docstring(node))
+                for node in functions}) == 1
+    assert judge(EXERCISES[key], defined(book(key)[2], NAMES)).right
+
+
+@in_chapters
+def test_a_function_to_write_has_no_second_meaning_in_its_chapter(key):
+    stub = defined(book(key)[0], NAMES).__name__
+    definitions = [node.name for cell in chapter_cells(key[0])
+                   for node in ast.walk(ast.parse(cell.source))
+                   if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
+    assert definitions.count(stub) == 2
 
 
 # What a function may do besides being wrong.
@@ -554,6 +644,10 @@ def not_written(shape, kernel, padding, stride):
     raise NotImplementedError
 
 
+def raises_in_torch(shape, kernel, padding, stride):
+    return torch.zeros(2, device='meta').tolist()
+
+
 class Unspeakable(Exception):
     def __str__(self):
         raise ValueError
@@ -603,9 +697,10 @@ BEHAVIOURS = [
     (SHAPE, recurses, 'raises RecursionError: maximum recursion depth'),
     (SHAPE, yields, 'returns a generator where a tuple of 2 is expected'),
     (SHAPE, gives_one_number, 'the int 8 where a tuple of 2 is expected'),
-    (SHAPE, gives_floats, r'the float 8 where a whole number is expected, an '
-     r'int. Divide with //'),
+    (SHAPE, gives_floats, r'the float 8.0 where a whole number is expected, '
+     r'an int. Divide with //'),
     (SHAPE, raises_the_unspeakable, 'raises Unspeakable'),
+    (SHAPE, raises_in_torch, 'raises NotImplementedError: Cannot copy out'),
     (SHAPE, not_written, 'not written yet'),
     (SHAPE, (8, 8), 'This is a tuple of 2 and no function. .* without '
      'brackets'),
@@ -715,7 +810,18 @@ def test_of_several_results_and_many_axes_the_wrong_part_is_shown(capsys):
     told = capsys.readouterr().out
     assert 'not right yet. \n' not in told
     assert 'expected[0, 2]    yours[0, 2]\n' in told
-    assert 'shape (1, 6, 3, 2)' in told
+    assert 'X[0, 3]' not in told and 'shape (1, 6, 3, 2)' in told
+    check('8.4', 2, exercises_8._branches_backwards)
+    assert re.search(r'X\[0, 0\] +K1\[0, 0\] +K3\[0, 0\] +K5\[0, 0\]\n',
+                     capsys.readouterr().out)
+    check('7.4', 2, exercises_7._composed_too_large)
+    assert 'kernels[0]    kernels[1]\n 1 -1' in capsys.readouterr().out
+
+
+def test_a_difference_is_shown_where_it_can_be_seen(capsys):
+    check('7.3', 1, exercises_7._shape_without_floor)
+    assert ('expected    yours\n(2, 2)      (2.667, 2.25)'
+            in capsys.readouterr().out)
 
 
 def test_a_result_with_nan_is_shown_and_not_drawn(capsys):
