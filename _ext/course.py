@@ -38,7 +38,7 @@ def tell_tolerances(app, doctree):
 
 
 def fold_solutions(app, doctree):
-    """Fold away each section whose title is 'Solution 1' and so on.
+    """Fold away each section whose title is 'Solution 1' or 'Solution W1'.
 
     In the notebooks they are sections like others, so that they can be read,
     and folded, in Jupyter and Colab too. Each exercise ends with a link to
@@ -49,7 +49,7 @@ def fold_solutions(app, doctree):
             _link_solutions(section)
     for section in list(doctree.findall(nodes.section)):
         title = section[0].astext()
-        if re.fullmatch(r'Solution \d+', title):
+        if re.fullmatch(r'Solution W?\d+', title):
             start, end = (nodes.raw('', html, format='html') for html in (
                 f'<details class="solution" id="{section["ids"][0]}">'
                 f'<summary>{title}</summary>', '</details>'))

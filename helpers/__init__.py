@@ -1,4 +1,5 @@
 """What the chapters share: data, training, figures and measuring."""
+from helpers.checking import check
 from helpers.data import FashionMNIST, load_photograph, load_sample
 from helpers.drawings import (
                              show_block,

@@ -84,6 +84,25 @@ def set_tolerance(cell, tolerance, text='accuracy 0.76, of 10'):
     return change
 
 
+WRITTEN = '## Write it yourself\n\n### W1: A function\n\nWrite it.'
+
+
+def written(code=''):
+    """Ask a function, solve it, and run this code."""
+    def change(nb):
+        set_source(2, WRITTEN)(nb)
+        nb.cells[4].source += '\n\n### Solution W1\n\nSo.'
+        nb.cells[6].source += f'\n{code}'
+    return change
+
+
+def test_a_function_that_is_asked_solved_and_checked_twice_is_no_fault(
+        tmp_path):
+    notebook = a_chapter()
+    written("check('9.9', 1, f)\n" * 2)(notebook)
+    assert check(tmp_path, notebook) == []
+
+
 def caption(number, cell=8):
     return lambda nb: nb.cells.insert(cell, v4.new_markdown_cell(
         f'**Figure {number}.** A square.'))
@@ -140,6 +159,15 @@ BROKEN = {
     'no summary': (set_source(3, '## The end'), 'has no "## Summary"'),
     'no solution': (set_source(4, TEXT[3].replace('Solution 1', 'One')),
                     'asks the exercises 1 and has the solutions :'),
+    'functions without solutions': (set_source(2, WRITTEN),
+                                    'asks the functions W1 and has the '
+                                    'solutions none: write "### W1: Title"'),
+    'functions unchecked': (written(), 'calls check for none: call it for'),
+    'checked once': (written("check('9.9', 1, f)"), 'for 9.9 W1: call it for'),
+    'another is checked': (written("check('9.8', 1, f)\n" * 2),
+                           'calls check for 9.8 W1, 9.8 W1: call it for'),
+    'functions misnumbered': (set_source(2, WRITTEN.replace('W1', 'W2')),
+                              'asks the functions W2 and has the solutions '),
     'headings jump': (set_source(2, '## A section\n\n#### Deep'),
                       'jumps from a heading of level 2 to one of level 4'),
     'second title': (set_source(2, '# Again'), 'level 1 to one of level 1'),

@@ -70,11 +70,39 @@ def numbers_of_exercises(text):
     return re.findall(r'^(\d+)\. ', exercises, re.M)
 
 
+def _of_written(notebook):
+    """Functions to write are asked, stubbed, solved, and checked twice."""
+    text = '\n'.join(cell.source for cell in notebook.cells
+                     if cell.cell_type == 'markdown')
+    title = re.match(r'# (\d+\.\d+) ', text)
+    part = text.partition('## Write it yourself')[2].partition('\n## ')[0]
+    asked = re.findall(r'^### (W\d+): ', part, re.M)
+    solved = re.findall(r'^### Solution (W\d+)$', text, re.M)
+    if asked != [f'W{i + 1}' for i in range(len(asked))] or asked != solved:
+        yield (f'asks the functions {_these(asked)} and has the solutions '
+               f'{_these(solved)}: write "### W1: Title" and so on, and '
+               f'"### Solution W1" for each.')
+    code = '\n'.join(cell.source for cell in notebook.cells
+                     if cell.cell_type == 'code')
+    calls = [f'{chapter} W{number}' for chapter, number in re.findall(
+        r"^check\('([\d.]+)', (\d+), ", code, re.M)]
+    here = [f'{title[1] if title else ""} {number}' for number in asked]
+    if sorted(calls) != sorted(2 * here):
+        yield (f'calls check for {_these(calls)}: call it '
+               f'for each function of the chapter after its stub and after '
+               f'its solution.')
+
+
+def _these(words):
+    return ', '.join(words) or 'none'
+
+
 def _of_text(path, notebook):
     text = '\n'.join(cell.source for cell in notebook.cells
                      if cell.cell_type == 'markdown')
     if path.stem not in PAGES:
         yield from _of_chapter(path, text)
+        yield from _of_written(notebook)
     yield from _of_headings(text)
     yield from _of_captions(notebook, re.match(r'(\d)-(\d+)', path.stem))
 
