@@ -83,8 +83,8 @@ def show_points(X, Y, names, xlabel, ylabel):
     means = np.array([y.mean() for y in Y])
     with canvas(WIDTH, 3.6) as fig:
         axes = fig.subplots()
-        axes.errorbar(as_array(X), means, [interval(y) * (len(y) > 2)
-                      for y in Y], fmt='o', color=COLORS[0], markersize=6)
+        axes.errorbar(as_array(X), means, [interval(y) for y in Y], fmt='o',
+                      color=COLORS[0], markersize=6)
         for x, y in zip(X, Y):
             axes.plot([x] * len(y), y, 'o', color=COLORS[0], alpha=0.4)
         axes.set(xlabel=xlabel, ylabel=ylabel, xscale='log')

@@ -131,9 +131,10 @@ def _copy(net, dtype=torch.float32):
 def interval(runs):
     """Half the width of the 95 % t-interval of the mean over axis 0.
 
-    `runs` has a result, or an array of them, for each run; one has no spread.
+    `runs` has a result, or an array of them, for each run. It is nan for one
+    run and for two, which say nothing about a spread.
     """
     runs, n = np.asarray(runs, dtype=float), len(runs)
-    if n == 1:
-        return np.zeros_like(runs[0])
+    if n < 3:
+        return np.full_like(runs[0], np.nan)
     return stdtrit(n - 1, 0.975) * runs.std(axis=0, ddof=1) / n ** 0.5

@@ -178,7 +178,9 @@ def test_the_interval_is_the_t_interval_of_the_mean():
     low, high = stats.t.interval(0.95, 4, runs.mean(axis=0),
                                  stats.sem(runs, axis=0))
     np.testing.assert_allclose(interval(runs), (high - low) / 2)
-    assert interval([0.8]) == 0
+    for few in [0.8], [0.8, 0.9]:
+        assert np.isnan(interval(few))
+    assert np.isnan(interval(np.zeros((2, 3)))).tolist() == [True] * 3
 
 
 @pytest.mark.parametrize('names,most', [
