@@ -134,3 +134,18 @@ def test_the_readme_shows_the_table_of_the_benchmark():
     assert '\n'.join(table(bench['seconds'])) in readme
     assert (f'{bench["device"]}, {bench["threads"]} threads, '
             f'{bench["precision"]}') in ' '.join(readme.split())
+
+
+def test_the_recipes_of_the_page_were_run_as_it_says():
+    cells = nbformat.read(ROOT / 'chapters' / 'recipe.ipynb', 4).cells
+    page = {}
+    for cell in cells:
+        if cell.source.startswith(('plain = ', 'without = ')):
+            exec(cell.source, page)
+    runs = load_record('recipe')['runs']
+    for name, recipe in {**page['recipes'], **page['without']}.items():
+        some = [run for run in runs if run['recipe'] == name]
+        assert len({run['seed'] for run in some if run['max_epochs'] == 10}
+                   ) == (5 if name in page['recipes'] else 3)
+        for run in some:
+            assert {key: run[key] for key in recipe} == recipe
