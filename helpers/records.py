@@ -40,13 +40,15 @@ def load_record(name):
 
 
 def load_records():
-    """All records, each as `load_record` gives it, in the order of chapters.
+    """The records of all networks, as `load_record`, by their chapters.
 
-    Of those that the course comes with and those that a reader added.
+    Of those that the course comes with and those that a reader added. Where
+    the learning rate differs from run to run, it is no network's record.
     """
     names = {path.stem for folder in (_own_results(), PACKAGED)
-             for path in folder.glob('*.json')} - {'bench'}
-    return sorted(map(load_record, names),
+             for path in folder.glob('*.json')}
+    return sorted((record for record in map(load_record, names)
+                   if 'lr' in record.get('hyperparameters', ())),
                   key=lambda record: (record['chapter'], record['name']))
 
 

@@ -163,7 +163,7 @@ class Run(d2l.Trainer):
             self.history.append(self._row())
             self.seconds += time.perf_counter() - start
             self.peak_memory = max(self.peak_memory,
-                                   _peak_memory_mb(self.device))
+                                   peak_memory_mb(self.device))
             if self.task:
                 self._save_checkpoint()
 
@@ -406,7 +406,8 @@ def _keep_freed_memory():
         mallopt(-1, 2 ** 31 - 1)  # M_TRIM_THRESHOLD, bytes
 
 
-def _peak_memory_mb(device):
+def peak_memory_mb(device):
+    """The most memory that was in use so far, in MB; 0 on Windows' CPUs."""
     if device.type == 'cuda':
         return torch.cuda.max_memory_allocated(device) // 2 ** 20
     if sys.platform == 'win32':

@@ -160,6 +160,17 @@ def test_weights_that_no_run_names_are_refused(artifact):
     assert 'weights' not in faults(artifact)
 
 
+@pytest.mark.parametrize('change,says', [
+    (lambda run: run.update(schedule='steps'), 'form at runs/0/schedule'),
+    (lambda run: run.pop('lr'), 'has another form at runs/0'),
+    (lambda run: run['epochs'].pop(), 'does not have the epochs 1 to')])
+def test_recipes_have_a_record_of_another_form(change, says):
+    record = json.loads((ROOT / 'results/recipe.json').read_text())
+    assert record_faults('recipe', record) == []
+    change(record['runs'][0])
+    assert says in ' '.join(record_faults('recipe', record))
+
+
 def test_a_network_without_a_band_is_a_fault():
     record = copy.deepcopy(json.loads((ROOT / RECORD).read_text()))
     record['name'] = 'other'

@@ -9,7 +9,7 @@ import pytest
 from bench import table
 from check_run import record_faults
 from conftest import ROOT
-from helpers import load_record
+from helpers import load_record, load_records
 
 RECORDS = sorted(path for path in (ROOT / 'results').glob('*.json')
                  if path.name != 'bench.json')
@@ -113,11 +113,11 @@ def test_no_chapter_chooses_a_run_by_its_place(path):
 
 def test_the_readme_tells_what_the_records_say():
     readme = (ROOT / 'README.md').read_text()
-    for path in RECORDS:
-        runs = json.loads(path.read_text())['runs']
-        told = re.search(rf'^\| \[.+\]\(results/{path.name}\).* \| (.+) \| '
+    for record in load_records():
+        name, runs = record['name'], record['runs']
+        told = re.search(rf'^\| \[.+\]\(results/{name}.json\).* \| (.+) \| '
                          rf'(.+) \| (.+) \|$', readme, re.M)
-        assert told, f'{path.name} has no row in the README: add one.'
+        assert told, f'{name}.json has no row in the README: add one.'
         accuracies, seconds, machine = told.groups()
         newest = {run['seed']: run for run in runs}
         runs = [newest[seed] for seed in sorted(newest)]
@@ -134,3 +134,18 @@ def test_the_readme_shows_the_table_of_the_benchmark():
     assert '\n'.join(table(bench['seconds'])) in readme
     assert (f'{bench["device"]}, {bench["threads"]} threads, '
             f'{bench["precision"]}') in ' '.join(readme.split())
+
+
+def test_the_recipes_of_the_page_were_run_as_it_says():
+    cells = nbformat.read(ROOT / 'chapters' / 'recipe.ipynb', 4).cells
+    page = {}
+    for cell in cells:
+        if cell.source.startswith(('plain = ', 'without = ')):
+            exec(cell.source, page)
+    runs = load_record('recipe')['runs']
+    for name, recipe in {**page['recipes'], **page['without']}.items():
+        some = [run for run in runs if run['recipe'] == name]
+        assert len({run['seed'] for run in some if run['max_epochs'] == 10}
+                   ) == (5 if name in page['recipes'] else 3)
+        for run in some:
+            assert {key: run[key] for key in recipe} == recipe

@@ -6,6 +6,7 @@ FOLDER holds the files that the training changed: executed notebooks under
 chapters/, records and weights under results/. They are checked as data and
 never run. COMMIT is the one they were made from. Exits with the faults.
 """
+import copy
 import hashlib
 import json
 import statistics
@@ -32,13 +33,14 @@ def exactly(**properties):
 
 EPOCH = exactly(epoch=whole, train_loss=number, val_loss=number,
                 val_acc={'type': 'number', 'minimum': 0, 'maximum': 1})
-RUN = exactly(
+OF_A_RUN = dict(
     seed={'type': 'integer'}, device=text, threads=whole,
     precision={'enum': ['fp32', 'bf16', 'fp16']}, seconds=number,
     peak_memory_mb=number, date={'type': 'string', 'pattern': r'^\d{4}-\d\d-'},
     commit={'type': 'string', 'pattern': '^[0-9a-f]{40}$'},
     versions=exactly(python=text, torch=text, d2l=text),
     epochs={'type': 'array', 'items': EPOCH, 'minItems': 1})
+RUN = exactly(**OF_A_RUN)
 RUN['properties']['weights_sha256'] = {'type': 'string'}
 KEY = exactly(initial_weights=text, optimizer=text, lr=number,
               momentum=number, batch_size=whole, epochs=whole,
@@ -50,6 +52,17 @@ SCHEMA = exactly(
     data=exactly(dataset=text, train=whole, validation=whole, sha256=text),
     model=exactly(parameters=whole, macs=whole),
     runs={'type': 'array', 'items': RUN, 'minItems': 1})
+
+# In these one network is trained by recipes that differ from run to run.
+RECIPES = {'recipe', 'recipe-rates'}
+RECIPE_SCHEMA = copy.deepcopy(SCHEMA)
+RECIPE_SCHEMA['properties']['hyperparameters'] = exactly(
+    initial_weights=text, optimizer=text, batch_size=whole,
+    resize={'type': 'array', 'items': whole})
+RECIPE_SCHEMA['properties']['runs']['items'] = exactly(
+    **OF_A_RUN, recipe=text, max_epochs=whole, lr=number, momentum=number,
+    weight_decay=number, schedule={'enum': ['constant', 'cosine']},
+    augmentation={'type': 'boolean'}, label_smoothing=number)
 
 # The validation accuracy that a network must reach in the mean over its seeds.
 # LeNet: that of the first five, .733, plus and minus four of their standard
@@ -68,27 +81,32 @@ def record_faults(name, record):
     Of each seed the newest run counts.
     """
     try:
-        jsonschema.validate(record, SCHEMA)
+        jsonschema.validate(
+            record, RECIPE_SCHEMA if name in RECIPES else SCHEMA)
     except jsonschema.ValidationError as error:
         where = '/'.join(map(str, error.absolute_path)) or 'the top'
         return [f'{name}.json has another form at {where}: {error.message}']
     found = []
     if record['name'] != name:
         found.append(f'{name}.json calls itself {record["name"]}.')
+    for i, run in enumerate(record['runs']):
+        last = run.get('max_epochs') or record['hyperparameters']['epochs']
+        if [row['epoch'] for row in run['epochs']] != [*range(1, last + 1)]:
+            found.append(f'Run {i} of {name} does not have the epochs 1 to '
+                         f'{last}.')
+    return found + ([] if name in RECIPES else _band_faults(name, record))
+
+
+def _band_faults(name, record):
     if name not in BANDS:
-        return [*found, f'{name} has no band in tools/check_run.py.']
+        return [f'{name} has no band in tools/check_run.py.']
     mean = statistics.mean(run['epochs'][-1]['val_acc']
                            for run in newest_runs(record))
     low, high = BANDS[name]
-    if not low <= mean <= high:
-        found.append(f'{name} ends at {mean:.3f} in the mean over its seeds, '
-                     f'outside its band from {low} to {high}.')
-    epochs = list(range(1, record['hyperparameters']['epochs'] + 1))
-    for i, run in enumerate(record['runs']):
-        if [row['epoch'] for row in run['epochs']] != epochs:
-            found.append(f'Run {i} of {name} does not have the epochs 1 to '
-                         f'{len(epochs)}.')
-    return found
+    if low <= mean <= high:
+        return []
+    return [f'{name} ends at {mean:.3f} in the mean over its seeds, outside '
+            f'its band from {low} to {high}.']
 
 
 def artifact_faults(folder, commit=None, root=ROOT):
@@ -120,7 +138,8 @@ def artifact_faults(folder, commit=None, root=ROOT):
 def _is_expected(name, root):
     if name.startswith('results/'):
         return name in {f'results/{network}{kind}' for network in BANDS
-                        for kind in ('.json', '.pt')}
+                        for kind in ('.json', '.pt')} | {
+                            f'results/{record}.json' for record in RECIPES}
     return (name.count('/') == 1 and name.startswith('chapters/')
             and name.endswith('.ipynb') and (root / name).exists())
 

@@ -74,7 +74,7 @@ def _with_addresses(line, repository, commit):
     """
     line = re.sub(r'\]\(\.\./(\w+\.md)',
                   rf'](https://github.com/{repository}/blob/{commit}/\1', line)
-    return re.sub(r'\]\(((\d-\d+-[\w-]+|compare)\.ipynb)',
+    return re.sub(r'\]\(((\d-\d+-[\w-]+|compare|recipe)\.ipynb)',
                   rf']({address(repository)}chapters/\1', line)
 
 

@@ -27,8 +27,8 @@ PRIVATE_PATH = re.compile(r'(?<![\w.])/(home|root|Users|tmp|work|mnt)/\w|'
                           r'\b[A-Z]:\\\w')
 REQUIRED = ['After this chapter you can', '> **Cost.**', '## Summary',
             '## Exercises', '## Solutions', '## Further reading']
-# The page that compares the networks is no chapter, and needs no such parts.
-PAGES = {'compare'}
+# Pages between and after the chapters, which need no such parts.
+PAGES = {'compare', 'recipe'}
 
 
 def faults(path, results=ROOT / 'results'):
