@@ -23,6 +23,9 @@ MAX_LINES, MAX_COLUMNS, MAX_FIGURE = 20, 78, 60_000
 MAX_TOLERANCE = 0.05
 # A measured number teaches more than True or False.
 MAX_VERDICTS = 2
+# What a cell may name as its live figure: other modules beside are shared.
+LIVE = sorted(path.stem for path in (ROOT / '_static' / 'live').glob('*.mjs')
+              if 'export default' in path.read_text())
 PRIVATE_PATH = re.compile(r'(?<![\w.])/(home|root|Users|tmp|work|mnt)/\w|'
                           r'\b[A-Z]:\\\w')
 REQUIRED = ['After this chapter you can', '> **Cost.**', '## Summary',
@@ -48,6 +51,7 @@ def faults(path, results=ROOT / 'results'):
     for number, cell in enumerate(notebook.cells):
         some = list(_of_source(cell) if number else _of_first(cell))
         some += _of_tolerance(cell)
+        some += _of_live(cell)
         if cell.cell_type == 'code':
             count += 1
             some += _of_code(cell, count)
@@ -193,6 +197,20 @@ def _of_tolerance(cell):
     elif max(shown) <= tolerance:
         yield (f'has the tolerance {tolerance} and prints no number above '
                f'it: nothing would be checked, choose a smaller one.')
+
+
+def _of_live(cell):
+    if 'live' not in cell.metadata:
+        return
+    name = cell.metadata.live
+    if isinstance(name, dict):
+        name = name.get('figure')
+    if name not in LIVE:
+        yield (f'names the live figure {name!r}: there are '
+               f'{", ".join(LIVE)}.')
+    if 'image/png' not in str(cell.get('outputs')):
+        yield ('has a live figure and shows no picture, which it needs in '
+               'print, in Colab and without scripts.')
 
 
 def _of_source(cell):
