@@ -1,5 +1,7 @@
 """What this book needs of Sphinx beyond its configuration."""
 import atexit
+import html
+import json
 import os
 import re
 import subprocess
@@ -86,6 +88,22 @@ def caption_figures(app, doctree):
             images[-1].replace_self(figure)
             figure += [images[-1], nodes.caption('', '', *paragraph[:])]
             paragraph.parent.remove(paragraph)
+
+
+def place_live_figures(app, doctree):
+    """Give each cell that names a live figure a place for it below.
+
+    course.js starts it there; the cell's picture stays for print, for Colab
+    and for pages without scripts.
+    """
+    for cell in list(doctree.findall(nodes.container)):
+        live = cell.get('cell_metadata', {}).get('live')
+        if live:
+            settings = {'figure': live} if isinstance(live, str) else live
+            place = (f'<div class="live" data-live="'
+                     f'{html.escape(json.dumps(settings))}"></div>')
+            cell.parent.insert(cell.parent.index(cell) + 1,
+                               nodes.raw('', place, format='html'))
 
 
 def _figure_id(number):
@@ -310,6 +328,12 @@ def trim_page(app, pagename, templatename, context, doctree):
     context['css_files'] = [*once.values(), own]
 
 
+def trim_modules(app, error):
+    """Publish the live figures without the lines that are comments."""
+    for path in Path(app.outdir, '_static', 'live').glob('*.mjs'):
+        path.write_text(re.sub(r'^ *//.*\n', '', path.read_text(), flags=re.M))
+
+
 def whole_sentences(text, length=200):
     """The sentences with which a text begins: as many as fit, or one."""
     text = re.sub(r'\s*\\times\s*', '×', text).replace('( ', '(')
@@ -357,9 +381,11 @@ def setup(app):
     app.connect('doctree-read', tell_tolerances)
     # After Sphinx has found the pictures' files.
     app.connect('doctree-read', caption_figures, priority=600)
+    app.connect('doctree-read', place_live_figures, priority=700)
     # Before Sphinx collects the contents, in which they do not belong.
     app.connect('doctree-read', fold_solutions, priority=400)
     app.connect('doctree-resolved', resolve)
     app.connect('env-updated', find_affected)
     app.connect('html-page-context', trim_page, priority=900)
+    app.connect('build-finished', trim_modules)
     return {'parallel_read_safe': True, 'parallel_write_safe': True}

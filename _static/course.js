@@ -74,3 +74,40 @@ document.addEventListener('DOMContentLoaded', () => {
     });
   }
 });
+// Live figures: each fetches its module when it comes near the view. One that
+// fails, then or later, says so, and the picture above it stays.
+const own = document.currentScript.src;
+addEventListener('DOMContentLoaded', () => {
+  const places = [...document.querySelectorAll('.live')].map(
+    place => ({place, ...JSON.parse(place.dataset.live)}));
+  const fail = place => {
+    place.textContent = location.protocol === 'file:'
+      ? 'There is more to try here if the book comes from a server: make serve.'
+      : 'A figure to work with does not run in this browser. The picture above '
+        + 'shows the same at rest.';
+  };
+  const start = async ({place, figure, ...settings}) => {
+    try {
+      const module = await import(new URL(`live/${figure}.mjs`, own));
+      await module.default(place, settings);
+      place.classList.add('runs');
+      if (location.hash.startsWith(`#${figure}=`)) place.scrollIntoView();
+    } catch (error) {
+      console.error(error);
+      fail(place);
+    }
+  };
+  const near = new IntersectionObserver(seen => {
+    for (const {target} of seen.filter(({isIntersecting}) => isIntersecting)) {
+      near.unobserve(target);
+      start(places.find(({place}) => place === target));
+    }
+  }, {rootMargin: '100%'});
+  for (const {place, figure} of places) {
+    near.observe(place);
+    if (location.hash.startsWith(`#${figure}=`)) place.scrollIntoView();
+  }
+  addEventListener('error', ({error}) => places.filter(
+    ({figure}) => error?.stack?.includes(`/live/${figure}.mjs`)
+  ).forEach(({place}) => fail(place)));
+});

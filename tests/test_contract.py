@@ -84,6 +84,10 @@ def set_tolerance(cell, tolerance, text='accuracy 0.76, of 10'):
     return change
 
 
+def set_live(cell, live):
+    return lambda nb: nb.cells[cell].metadata.update(live=live)
+
+
 def caption(number, cell=8):
     return lambda nb: nb.cells.insert(cell, v4.new_markdown_cell(
         f'**Figure {number}.** A square.'))
@@ -172,6 +176,13 @@ BROKEN = {
         set_tolerance(6, 0.02)(nb)), 'cell 6: has a tolerance and is not'),
     'all is tolerated': (set_tolerance(6, 0.02, 'apart by 3.1e-08, -0.01'),
                          'has the tolerance 0.02 and prints no number above'),
+    'live name': (set_live(7, 'bnch'), "cell 7: names the live figure 'bnch': "
+                  'there are bench'),
+    'live module': (set_live(7, {'figure': 'parts'}), "figure 'parts': there"),
+    'live nothing': (set_live(7, True), 'cell 7: names the live figure True'),
+    'live alone': (set_live(6, 'bench'), 'cell 6: has a live figure and shows '
+                   'no picture'),
+    'live text': (set_live(2, 'bench'), 'cell 2: has a live figure and shows'),
     'verdicts': (set_output(6, v4.new_output('stream', text=(
         'below 0.45: True\nequal: True, False'))),
         'prints True or False 3 times, and 2 are the most')}
@@ -185,6 +196,13 @@ def test_each_fault_is_found_and_said(tmp_path, fault):
     found = check(tmp_path, notebook)
     assert any(message in sentence for sentence in found), found
     assert all(sentence.startswith('9-9-a-title.ipynb') for sentence in found)
+
+
+@pytest.mark.parametrize('live', ['bench', {'figure': 'bench', 'side': 'x'}])
+def test_a_cell_with_a_picture_may_have_a_live_figure(tmp_path, live):
+    notebook = a_chapter()
+    set_live(7, live)(notebook)
+    assert check(tmp_path, notebook) == []
 
 
 def test_a_cell_that_measures_time_may_be_ignored(tmp_path):
@@ -313,6 +331,7 @@ def test_what_editors_save_keeps_the_contract_after_a_refresh(
         'execution': {'iopub.status.busy': '2026-11-24T10:00:00'},
         'scrolled': True, 'trusted': True, 'vscode': {'languageId': 'python'}}
     notebook.cells[6].update(execution_count=17, source='1 + 2')
+    notebook.cells[7].metadata.live = 'bench'
     notebook.cells[7].source = (
         'import base64\nfrom IPython.display import Image\nImage('
         f'base64.b64decode("{notebook.cells[7].outputs[0].data["image/png"]}")'
@@ -326,6 +345,7 @@ def test_what_editors_save_keeps_the_contract_after_a_refresh(
             if 'no record' not in fault and 'over 78' not in fault] == []
     assert after.cells[0] == first_cell(1)
     assert not after.cells[6].metadata and 'vscode' not in after.metadata
+    assert after.cells[7].metadata.live == 'bench'
     told = capsys.readouterr().out
     assert '-  2\n+  3\n' in told, told
     refresh(path)

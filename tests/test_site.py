@@ -79,9 +79,9 @@ def overflow(page):
             box => box.scrollWidth - box.clientWidth))''')
 
 
-def axe(page, **options):
-    """What axe finds on the page, as text; empty if it finds nothing."""
-    found = Axe().run(page, options={'resultTypes': ['violations'], **options})
+def axe(page, part=None, **options):
+    """What axe finds on the page, or in a part of it; empty if nothing."""
+    found = Axe().run(page, part, {'resultTypes': ['violations'], **options})
     return found.generate_report() if found.violations_count else ''
 
 

@@ -26,6 +26,9 @@ MAX_TOLERANCE = 0.05
 # than MAX_VERDICTS and is taken out here.
 MAX_VERDICTS = 2
 VERDICTS = {'8-2-vgg': 31, '8-3-nin': 22, '8-6-resnet': 51}
+# What a cell may name as its live figure: other modules beside are shared.
+LIVE = sorted(path.stem for path in (ROOT / '_static' / 'live').glob('*.mjs')
+              if 'export default' in path.read_text())
 PRIVATE_PATH = re.compile(r'(?<![\w.])/(home|root|Users|tmp|work|mnt)/\w|'
                           r'\b[A-Z]:\\\w')
 REQUIRED = ['After this chapter you can', '> **Cost.**', '## Summary',
@@ -51,6 +54,7 @@ def faults(path, results=ROOT / 'results'):
     for number, cell in enumerate(notebook.cells):
         some = list(_of_source(cell) if number else _of_first(cell))
         some += _of_tolerance(cell)
+        some += _of_live(cell)
         if cell.cell_type == 'code':
             count += 1
             some += _of_code(cell, count)
@@ -169,6 +173,20 @@ def _of_tolerance(cell):
     elif max(shown) <= tolerance:
         yield (f'has the tolerance {tolerance} and prints no number above '
                f'it: nothing would be checked, choose a smaller one.')
+
+
+def _of_live(cell):
+    if 'live' not in cell.metadata:
+        return
+    name = cell.metadata.live
+    if isinstance(name, dict):
+        name = name.get('figure')
+    if name not in LIVE:
+        yield (f'names the live figure {name!r}: there are '
+               f'{", ".join(LIVE)}.')
+    if 'image/png' not in str(cell.get('outputs')):
+        yield ('has a live figure and shows no picture, which it needs in '
+               'print, in Colab and without scripts.')
 
 
 def _of_source(cell):

@@ -30,7 +30,7 @@ from colab import FIRST_CELL, FOLDED, METADATA
 from tolerance import outputs_differ_by
 
 CHAPTERS = Path(__file__).parent.parent / 'chapters'
-KEPT_METADATA = {'tags', 'tolerance', 'mystnb', 'cellView', FOLDED}
+KEPT_METADATA = {'tags', 'tolerance', 'live', 'mystnb', 'cellView', FOLDED}
 
 
 def find_chapters(name=None):

@@ -1,0 +1,111 @@
+// What live figures share: elements, numbers, fields, and their address.
+import {look} from './look.mjs';
+
+// An element: h('td', {class: 'lit', onclick: f}, 'text', another).
+export function h(tag, settings, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(settings ?? {})) {
+    if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
+    else if (value != null) element.setAttribute(name, value);
+  }
+  element.append(...children.flat(Infinity).filter(child => child != null));
+  return element;
+}
+
+export function dress() {
+  if (!document.getElementById('live-look')) {
+    document.head.append(h('style', {id: 'live-look'}, look));
+  }
+}
+
+// A number as the figures write it: two decimals, a true minus.
+export function show(x) {
+  if (Math.abs(x) === Infinity) return x < 0 ? '−∞' : '∞';
+  return `${+x.toFixed(2) || 0}`.replace('-', '−');
+}
+
+export const inBrackets = x => x < 0 ? `(${show(x)})` : show(x);
+
+// What a reader typed as a number, or an error that says what it should be.
+export function readNumber(text, name) {
+  const plain = text.trim().replace(',', '.').replace('−', '-');
+  const [, value, , divisor] = plain.match(
+    /^([-+]?(\d+\.?\d*|\.\d+))(?:\/(\d+))?$/) ?? [];
+  if (!plain) throw new RangeError(`${name} is empty: type a number.`);
+  if (value === undefined && isNaN(plain)) {
+    throw new RangeError(`“${text.trim().slice(0, 20)}” is not a number.`);
+  }
+  const number = (value ?? plain) / (divisor ?? 1);
+  if (!(Math.abs(number) <= 999)) {
+    throw new RangeError(`${name} can be from −999 to 999.`);
+  }
+  return number;
+}
+
+export function readWhole(text, name, least, most) {
+  let number = NaN;
+  try {
+    number = readNumber(text, name);
+  } catch {}
+  if (!(Number.isInteger(number) && number >= least && number <= most)) {
+    throw new RangeError(
+      `${name} must be a whole number from ${least} to ${most}.`);
+  }
+  return number;
+}
+
+// A number to type or to step by one: `change` gets the text and the input.
+// `set` writes a value into it, and a new name.
+export function field(name, change) {
+  const label = h('span', {'aria-hidden': 'true'}, name);
+  const input = h('input', {
+    type: 'text', inputmode: 'decimal', autocomplete: 'off',
+    onchange: () => change(input.value, input),
+    onkeydown: event => {
+      const by = {ArrowUp: 1, ArrowDown: -1}[event.key];
+      if (by) {
+        event.preventDefault();
+        move(by);
+      }
+    }});
+  const move = by => {
+    const next = Number(input.value.replace('−', '-')) + by;
+    change(isNaN(next) ? input.value : String(next), input);
+  };
+  const less = h('button', {type: 'button', onclick: () => move(-1)}, '−');
+  const more = h('button', {type: 'button', onclick: () => move(1)}, '+');
+  const set = (value, to = name) => {
+    input.value = value;
+    input.removeAttribute('aria-invalid');
+    label.textContent = to;
+    input.ariaLabel = to;
+    less.ariaLabel = `${to}: one less`;
+    more.ariaLabel = `${to}: one more`;
+  };
+  set('');
+  const steps = h('span', {class: 'step'}, less, input, more);
+  return {element: h('span', {class: 'field'}, label, steps), input, set};
+}
+
+// A list to choose from and a box to tick; `set` shows what `value` gives.
+export function choice(name, options, value, change) {
+  const select = h('select', {'aria-label': name,
+                              'onchange': () => change(select.value)},
+                   options.map(option => h('option', null, option)));
+  return {element: h('label', null, name, select),
+          set: () => { select.value = value(); }};
+}
+
+export function tick(name, value, change) {
+  const box = h('input', {type: 'checkbox',
+                          onchange: () => change(box.checked)});
+  return {element: h('label', null, box, name),
+          set: () => { box.checked = value(); }};
+}
+
+// What follows the figure's name in the page's address, or null.
+export function fromAddress(name) {
+  const start = `#${name}=`;
+  return location.hash.startsWith(start)
+    ? decodeURIComponent(location.hash.slice(start.length)) : null;
+}
