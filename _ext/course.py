@@ -260,9 +260,10 @@ def say_where_cited(app, doctree, docname):
         for page, found in links.items():
             if any(re.match(rf'{re.escape(address)}(/|$)', link)
                    for link in found):
-                number = app.env.titles[page].astext().split()[0]
+                title = app.env.titles[page].astext()
                 entry[0] += nodes.reference(
-                    '', number, internal=True,
+                    '', title.split()[0] if title[0].isdigit() else title,
+                    internal=True,
                     refuri=app.builder.get_relative_uri(docname, page))
                 entry[0] += nodes.Text(', ')
         entry[0][-1] = nodes.Text('.')

@@ -333,7 +333,7 @@ def test_a_chapter_is_found_by_its_number_and_no_other_with_it():
     for name in '8-6', '8.6', '8-6-resnet', 'chapters/8-6-resnet.ipynb':
         assert find_chapters(name) == resnet
     assert len(find_chapters('8')) == 6
-    assert len(find_chapters()) == 13
+    assert len(find_chapters()) == 14
     for name in '8-60', '8-', 'resnet':
         with pytest.raises(SystemExit, match=f'There is no chapter {name}'):
             find_chapters(name)
