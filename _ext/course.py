@@ -68,7 +68,7 @@ def _link_solutions(section):
                 internal=True, classes=['to-solution'])]
 
 
-FIGURE = re.compile(r'Figure (\d+)\.(\d+)\.(\d+)')
+FIGURE = re.compile(r'Figure (?:(\d+)\.(\d+)\.)?(\d+)(?!\.?\d)')
 
 
 def caption_figures(app, doctree):
@@ -121,32 +121,44 @@ def place_live_figures(app, doctree):
 
 
 def _figure_id(number):
-    return f'figure-{"-".join(number.groups())}'
+    return '-'.join(['figure', *filter(None, number.groups())])
+
+
+def _find_figure(app, number, docname, there):
+    """The page and the figure of a number, (None, None) if there is none.
+
+    A number without that of a chapter is of the page `docname`; `there`
+    keeps the figures of the pages that were looked at.
+    """
+    for page in sorted(app.env.found_docs):
+        if (page == docname if number[1] is None else
+                page.startswith(f'chapters/{number[1]}-{number[2]}-')):
+            if page not in there:
+                there[page] = {name: figure for figure in app.env.get_doctree(
+                    page).findall(nodes.figure) for name in figure['ids']}
+            if _figure_id(number) in there[page]:
+                return page, there[page][_figure_id(number)]
+    return None, None
 
 
 def link_figures(app, doctree, docname):
-    """Link each mention of a numbered figure; one that is not there warns."""
-    there = {}
+    """Link each mention of a numbered figure; one that is not there warns.
+
+    In a chapter, a "Figure 1" is somebody else's.
+    """
+    there, chapter = {}, re.match(r'chapters/\d', docname)
     for text in list(doctree.findall(nodes.Text)):
         if not isinstance(text.parent, (nodes.paragraph, nodes.emphasis)):
             continue
         pieces, end = [], 0
         for number in FIGURE.finditer(text):
-            name = f'chapters/{number[1]}-{number[2]}-'
-            for page in app.env.found_docs:
-                if page.startswith(name) and page not in there:
-                    there[page] = {i for figure in app.env.get_doctree(page)
-                                   .findall(nodes.figure)
-                                   for i in figure['ids']}
-            found = [page for page in there if page.startswith(name)
-                     and _figure_id(number) in there[page]]
-            if not found:
-                logging.getLogger(__name__).warning(
-                    f'{number[0]} is mentioned and is not there',
-                    location=docname)
+            if chapter and number[1] is None:
                 continue
-            link = _link(app, docname, found[0], _figure_id(number),
-                         number[0])
+            page, _ = _find_figure(app, number, docname, there)
+            if page is None:
+                _warn_of_figure(number, docname)
+                continue
+            link = _link(app, docname, page, _figure_id(number), number[0])
             link['classes'] = []
             pieces += [nodes.Text(text[end:number.start()]), link]
             end = number.end()
@@ -154,28 +166,29 @@ def link_figures(app, doctree, docname):
             text.parent.replace(text, pieces + [nodes.Text(text[end:])])
 
 
+def _warn_of_figure(number, docname):
+    logging.getLogger(__name__).warning(
+        f'{number[0]} is mentioned and is not there', location=docname)
+
+
 def show_figures(app, doctree, docname):
-    """Put the figure that a card of the landing page names above its words."""
+    """Put the figure that a card of the landing page names above its words.
+
+    It is a figure of the page to which the card leads.
+    """
     for card in doctree.findall(nodes.list_item):
         number = FIGURE.search(card.astext())
         if number:
             card[0].pop()  # the line that names it
-            figure = _find_figure(app, number)
+            link = card.next_node(nodes.reference)
+            page = link['refuri'].removesuffix('.html').removesuffix('.ipynb')
+            _, figure = _find_figure(app, number, page, {})
             if figure is None:
-                logging.getLogger(__name__).warning(
-                    f'{number[0]} is not there', location=docname)
+                _warn_of_figure(number, docname)
                 continue
             image = figure.next_node(nodes.image).deepcopy()
             image['alt'] = ''  # the words beside it say what it is about
-            card.next_node(nodes.reference).insert(0, image)
-
-
-def _find_figure(app, number):
-    for page in app.env.found_docs:
-        if page.startswith(f'chapters/{number[1]}-{number[2]}-'):
-            for figure in app.env.get_doctree(page).findall(nodes.figure):
-                if _figure_id(number) in figure['ids']:
-                    return figure
+            link.insert(0, image)
 
 
 def resolve(app, doctree, docname):

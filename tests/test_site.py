@@ -379,6 +379,16 @@ def test_the_site_works_from_a_folder(browser, html):
         assert not visit.problems
 
 
+def test_the_landing_page_shows_each_chapter_by_a_figure_of_its_own(html):
+    page = BeautifulSoup((html / 'index.html').read_text(), 'html.parser')
+    for card in page.select('.chapters li'):
+        name = card.a['href']
+        if name.startswith('chapters/'):
+            chapter = BeautifulSoup((html / name).read_text(), 'html.parser')
+            assert f'../{card.img["src"]}' in {
+                image['src'] for image in chapter.find_all('img')}, name
+
+
 def test_figures_are_small(html):
     pictures = list((html / '_images').iterdir())
     assert len(pictures) > 100
