@@ -320,8 +320,8 @@ def follow_repository(app, config):
     """Let the site's own address and its links follow the repository.
 
     `$SITE_URL` is where the book will be read; without it the pages name no
-    address, and there is no sitemap. Colab opens the copies of the chapters
-    that tools/colab.py prepared when the book was published.
+    address, and there is no sitemap. Colab and Kaggle open the copies of the
+    chapters that tools/colab.py prepared when the book was published.
     """
     url = os.environ.get('SITE_URL', '')
     if url:
@@ -337,7 +337,10 @@ def follow_repository(app, config):
         config.html_context.update(
             edit=f'https://github.com/{name}/edit/{branch}/',
             colab='https://colab.research.google.com/github/'
-                  f'{name}/blob/colab/')
+                  f'{name}/blob/colab/',
+            kaggle='https://www.kaggle.com/kernels/welcome?src='
+                   f'https://github.com/{name}/blob/colab/',
+            codespaces=f'https://codespaces.new/{name}')
 
 
 def find_outdated(app, env, added, changed, removed):

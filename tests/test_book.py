@@ -292,6 +292,9 @@ def test_a_published_book_knows_its_address(tmp_path, monkeypatch):
             f'<meta property="og:image" content="{at}/{figure}" />',
             f'href="{colab.address("someone/a-course")}chapters/'
             '7-6-lenet.ipynb"',
+            f'href="{colab.kaggle_address("someone/a-course")}chapters/'
+            '7-6-lenet.ipynb"',
+            'href="https://codespaces.new/someone/a-course"',
             'href="https://github.com/someone/a-course/edit/main/chapters/'
             '7-6-lenet.ipynb"'):
         assert text in page, text

@@ -36,10 +36,13 @@ def run_first_cell(source):
     return lines
 
 
-@pytest.fixture
-def colab(monkeypatch):
-    """As in a new runtime: google.colab is imported, helpers are not there."""
-    monkeypatch.setitem(sys.modules, 'google.colab', types.ModuleType('x'))
+@pytest.fixture(params=['Colab', 'Kaggle'])
+def colab(monkeypatch, request):
+    """As in a new runtime, which knows what it is; helpers are not there."""
+    if request.param == 'Colab':
+        monkeypatch.setitem(sys.modules, 'google.colab', types.ModuleType('x'))
+    else:
+        monkeypatch.setenv('KAGGLE_KERNEL_RUN_TYPE', 'Interactive')
     monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
 
 
@@ -65,7 +68,7 @@ def test_it_fetches_what_the_page_was_built_from_and_only_once(
 
 
 def test_a_copy_that_was_never_published_says_so(colab):
-    with pytest.raises(RuntimeError, match='open the chapter with the button'):
+    with pytest.raises(RuntimeError, match='open the chapter with a button'):
         run_first_cell(FIRST_CELL)
 
 

@@ -1,10 +1,11 @@
-"""The first cell of every chapter, and chapters as Colab opens them.
+"""The first cell of every chapter, and chapters as Colab and Kaggle open them.
 
     python tools/colab.py owner/name COMMIT
 
 tells the chapters, in place, from where Colab shall fetch the helpers, and
 lets their links to each other open in Colab. Only the copies on the branch
-`colab` are told so, which is made when the book is published.
+`colab` are told so, which is made when the book is published; Kaggle opens
+the same copies.
 """
 import json
 import re
@@ -13,15 +14,17 @@ from pathlib import Path
 
 BRANCH = 'colab'
 FIRST_CELL = """\
-# @title Colab: fetch what this chapter needs. Elsewhere this does nothing.
+# @title Colab and Kaggle: fetch what this chapter needs.
 import importlib.util
+import os
 import sys
 
-REPOSITORY = COMMIT = ''  # the copies that the book's button opens know them
-if 'google.colab' in sys.modules and not importlib.util.find_spec('helpers'):
+REPOSITORY = COMMIT = ''  # the copies that the book's buttons open know them
+hosts = 'google.colab' in sys.modules, 'KAGGLE_KERNEL_RUN_TYPE' in os.environ
+if any(hosts) and not importlib.util.find_spec('helpers'):
     if not REPOSITORY:
         raise RuntimeError('This copy does not say where its helpers are: '
-                           'open the chapter with the button of the book.')
+                           'open the chapter with a button of the book.')
     source = f'git+https://github.com/{REPOSITORY}@{COMMIT}'
     %pip install -q --no-deps d2l==1.0.3 {source}"""
 FOLDED = 'jp-MarkdownHeadingCollapsed'  # how JupyterLab marks a section
@@ -32,6 +35,12 @@ def address(repository):
     """Where Colab opens the files of a repository's branch `colab`."""
     return (f'https://colab.research.google.com/github/{repository}/blob/'
             f'{BRANCH}/')
+
+
+def kaggle_address(repository):
+    """Where Kaggle makes a notebook of a file of the same branch."""
+    return (f'https://www.kaggle.com/kernels/welcome?src='
+            f'https://github.com/{repository}/blob/{BRANCH}/')
 
 
 def prepare(notebook, repository, commit):
