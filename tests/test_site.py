@@ -22,7 +22,7 @@ PAGES = (['index', 'glossary', 'errata', 'references', 'search', '404']
          + [f'chapters/{path.stem}'
             for path in sorted((ROOT / 'chapters').glob('*.ipynb'))])
 WIDTHS = {'phone': 360, 'desktop': 1280}
-MAX_WEIGHT = 150_000  # bytes, gzip, of HTML, styles, scripts and fonts
+MAX_WEIGHT = 160_000  # bytes, gzip, of HTML, styles, scripts and fonts
 LENET, KERNELS = 'chapters/7-6-lenet', 'chapters/7-2-convolutions-for-images'
 
 
@@ -226,7 +226,8 @@ def test_every_exercise_leads_to_its_solution(html):
     for path in (html / 'chapters').glob('[78]-*.html'):
         page = BeautifulSoup(path.read_text(), 'html.parser')
         assert ([link['href'] for link in page.select('a.to-solution')]
-                == [f'#{box["id"]}' for box in page.select('.solution')])
+                == [f'#{box["id"]}' for box in page.select('.solution')
+                    if not box['id'].startswith('solution-w')])
 
 
 def test_a_figure_opens_in_full_size_by_keyboard_too(browser, site):
