@@ -1,7 +1,14 @@
 """Predictions, made in a browser as a reader makes them."""
 import pytest
-from test_site import (KERNELS, WIDTHS, Visit, axe, browser,  # noqa: F401
-                       overflow, site)
+from test_site import (  # noqa: F401
+    KERNELS,
+    WIDTHS,
+    Visit,
+    axe,
+    browser,
+    overflow,
+    site,
+)
 
 OUTPUT = 'Sobel: entries sum to 0'  # of the first prediction of 7.2
 
