@@ -397,6 +397,20 @@ def test_figures_are_small(html):
         assert path.stat().st_size <= 60_000, path.name
 
 
+def test_on_paper_nothing_asks_to_be_unfolded_and_links_tell_where(browser,
+                                                                    site):
+    with Visit(browser, f'{site}/{LENET}.html') as visit:
+        page = visit.page
+        page.emulate_media(media='print')
+        assert page.locator('.solution .highlight').first.is_visible()
+        for box in 'details.hide > summary', 'a.to-solution', '.page-buttons':
+            assert page.locator(box).count()
+            assert not any(one.is_visible() for one in page.locator(box).all())
+        link = page.locator('article p > a.external').first
+        assert link.get_attribute('href') in link.evaluate(
+            "link => getComputedStyle(link, '::after').content")
+
+
 def test_the_printed_book_has_contents_that_lead_to_its_pages(browser,
                                                               tmp_path):
     copy_sources(tmp_path, ['7-1', '7-2'])
