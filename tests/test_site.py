@@ -247,6 +247,14 @@ def test_a_figure_opens_in_full_size_by_keyboard_too(browser, site):
         assert page.url.endswith('.html')
 
 
+def test_a_folded_place_is_called_by_its_words(html):
+    for path in (html / 'chapters').glob('*.html'):
+        page = BeautifulSoup(path.read_text(), 'html.parser')
+        for summary in page.find_all('summary'):
+            assert summary.get_text(strip=True)
+            assert 'aria-label' not in summary.attrs
+
+
 def test_landmarks_have_names_and_the_header_the_pages_name(browser, site):
     with Visit(browser, f'{site}/{LENET}.html',
                viewport={'width': 360, 'height': 800}) as visit:
