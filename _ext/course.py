@@ -18,7 +18,8 @@ from sphinxcontrib import katex
 # Boxes are plain blockquotes in the notebooks, so that they read well in
 # Colab too; what they begin with says what they are.
 BOXES = {'Cost.': 'cost', 'Where the notes were wrong.': 'correction',
-         'Often mistaken.': 'mistaken'}
+         'Often mistaken.': 'mistaken', 'Predict.': 'predict',
+         'Your prediction.': 'predicted'}
 
 
 def mark_boxes(app, doctree):
@@ -118,6 +119,69 @@ def place_live_figures(app, doctree):
                      f'{html.escape(json.dumps(settings))}"></div>')
             cell.parent.insert(cell.parent.index(cell) + 1,
                                nodes.raw('', place, format='html'))
+
+
+def ask_predictions(app, doctree):
+    """Make a form of each box that asks to predict the next cell's output.
+
+    That output, all up to the box that explains the choices, and a figure of
+    a cell right after it are marked as held: course.js holds them back, so
+    pages without scripts show them.
+    """
+    for number, quote in enumerate(
+            [quote for quote in doctree.findall(nodes.block_quote)
+             if 'predict' in quote['classes']], 1):
+        section = quote.parent
+        cell, *after = section[section.index(quote) + 1:] or [None]
+        asked = isinstance(cell, nodes.container) and cell.get(
+            'cell_metadata', {}).get('predict')
+        explained = next((part for part in after if 'predicted'
+                          in part.get('classes', ())), None)
+        if not asked or explained is None:
+            logging.getLogger(__name__).warning(
+                'asks to predict what no cell shows or no box explains',
+                location=quote)
+            continue
+        held = after[:after.index(explained) + 1]
+        following = (after[len(held):] or [explained])[0]
+        _hold_output(cell)
+        if len(held) == 1 and following.next_node(nodes.image):
+            _hold_output(following)
+        for part in held:
+            section.remove(part)
+        section.insert(section.index(cell) + 1, nodes.container(
+            '', *held, classes=['held']))
+        _make_form(quote, f'{app.env.docname}-{number}', asked['right'])
+
+
+def _hold_output(cell):
+    for part in cell.findall(nodes.container):
+        if 'cell_output' in part['classes']:
+            part['classes'].append('held')
+
+
+def _make_form(quote, name, right):
+    """Let a reader choose from the list of a box, by its question's name.
+
+    Words lie in the legend and the labels themselves, without paragraphs:
+    there they must not become links.
+    """
+    question, choices = quote
+    for value, choice in enumerate(choices, 1):
+        choice[:] = [
+            _raw(f'<label><input type="radio" name="{name}" value="{value}" '
+                 f'required><span>'),
+            *choice[0].children, _raw('</span></label>')]
+    quote[:] = [
+        _raw(f'<form data-right="{right}"><fieldset><legend>'),
+        *question.children, _raw('</legend>'), choices,
+        _raw('<p class="buttons"><button>Check</button> '
+             '<button type="button">Just show me</button></p>'
+             '</fieldset></form>')]
+
+
+def _raw(text):
+    return nodes.raw('', text, format='html')
 
 
 def _figure_id(number):
@@ -452,6 +516,7 @@ def setup(app):
     # After Sphinx has found the pictures' files.
     app.connect('doctree-read', caption_figures, priority=600)
     app.connect('doctree-read', place_live_figures, priority=700)
+    app.connect('doctree-read', ask_predictions, priority=800)
     # Before Sphinx collects the contents, in which they do not belong.
     app.connect('doctree-read', fold_solutions, priority=400)
     app.connect('doctree-resolved', resolve)

@@ -31,9 +31,67 @@ document.addEventListener('DOMContentLoaded', () => {
     }
   });
 });
-// An address that leads into what is folded, such as #solution-3, opens it.
+// What a reader is asked to predict is held back until it is predicted or asked
+// for: by the button, by an address, by the browser's search. Styles hold it
+// back before the page is drawn, then `hidden` does, in which browsers search.
+const predictions = [];
+const reveal = ({form, parts, items}, choice) => {
+  for (const part of parts) {
+    part.classList.remove('held');
+    part.removeAttribute('hidden');
+  }
+  items.forEach((item, i) => {
+    const right = i + 1 === Number(form.dataset.right);
+    item.classList.toggle('right', right);
+    item.classList.toggle('chosen', i + 1 === choice);
+    item.classList.toggle('other', choice > 0 && i + 1 !== choice && !right);
+  });
+  form.querySelector('[type=button]').hidden = true;
+};
+document.addEventListener('DOMContentLoaded', () => {
+  for (const form of document.querySelectorAll('.predict form')) {
+    const cell = form.closest('.predict').nextElementSibling;
+    const answers = cell.nextElementSibling;
+    const parts = [cell, answers, answers.nextElementSibling].map(
+      part => part?.matches('.held') ? part
+        : part?.querySelector(':scope > .held')).filter(Boolean);
+    const items = [...answers.querySelectorAll('.predicted li')];
+    const prediction = {form, parts, items};
+    predictions.push(prediction);
+    const show = choice => {
+      reveal(prediction, choice);
+      const told = items[choice - 1] ?? answers.querySelector('.predicted');
+      told.tabIndex = -1;
+      told.focus({preventScroll: true});
+      for (const part of [told, parts[0]]) {
+        part.scrollIntoView({block: 'nearest', behavior: 'instant'});
+      }
+    };
+    form.addEventListener('submit', event => {
+      event.preventDefault();
+      show(Number(new FormData(form).values().next().value));
+    });
+    form.querySelector('[type=button]').addEventListener(
+      'click', () => show(0));
+    for (const part of parts) {
+      part.setAttribute('hidden', 'until-found');
+      part.addEventListener('beforematch', () => reveal(prediction));
+    }
+    // Its pictures are there when it is shown.
+    form.addEventListener('change', () => parts.forEach(part => {
+      for (const image of part.querySelectorAll('img')) image.loading = 'eager';
+    }));
+  }
+});
+// An address that leads into what is folded, such as #solution-3, opens it, and
+// so does one that leads into what is held back.
 const unfold = () => {
   const place = document.querySelector(':target');
+  const held = place?.closest('.held');
+  if (held) {
+    reveal(predictions.find(({parts}) => parts.includes(held)));
+    place.scrollIntoView();
+  }
   const folded = place?.closest('details:not([open])');
   if (folded) {
     folded.open = true;

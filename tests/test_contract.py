@@ -107,6 +107,27 @@ def set_live(cell, live):
     return lambda nb: nb.cells[cell].metadata.update(live=live)
 
 
+QUESTION = '> **Predict.** How many?\n>\n> 1. One.\n> 2. Two,\n>    or so.'
+ANSWERS = '> **Your prediction.**\n>\n> 1. It is not.\n> 2. Right: so.'
+
+
+def predict(question=QUESTION, answers=ANSWERS, cell=6, **asked):
+    """Ask to predict what a cell shows, and explain the choices."""
+    def change(nb):
+        nb.cells[cell].metadata.predict = {'right': 2, 'shows': r'^\d$',
+                                           **asked}
+        if answers:
+            nb.cells.insert(cell + 1, v4.new_markdown_cell(answers))
+        nb.cells.insert(cell, v4.new_markdown_cell(question))
+    return change
+
+
+def test_a_prediction_that_its_output_proves_is_no_fault(tmp_path):
+    notebook = a_chapter()
+    predict()(notebook)
+    assert check(tmp_path, notebook) == []
+
+
 def caption(number, cell=8):
     return lambda nb: nb.cells.insert(cell, v4.new_markdown_cell(
         f'**Figure {number}.** A square.'))
@@ -212,6 +233,32 @@ BROKEN = {
     'live alone': (set_live(6, 'bench'), 'cell 6: has a live figure and shows '
                    'no picture'),
     'live text': (set_live(2, 'bench'), 'cell 2: has a live figure and shows'),
+    'prediction unproved': (predict(shows='3'), 'cell 6: asks to predict, and '
+                            'the next cell does not show "3", by which'),
+    'result changed': (lambda nb: (predict()(nb), nb.cells[7].update(
+        outputs=[v4.new_output('stream', text='29\n')])), 'does not show'),
+    'no pattern': (predict(shows=''), 'cell 6: asks to predict, and the next '
+                   "cell has the metadata predict {'right': 2"),
+    'no such choice': (predict(right=3), "has the metadata predict {'right'"),
+    'no choices': (predict('> **Predict.** How many?'), 'does not end with'),
+    'one choice': (predict(QUESTION[:-20]), 'does not end with a box'),
+    'text after choices': (predict(QUESTION + '\n\nSo?'), 'does not end with'),
+    'nothing shown': (lambda nb: (predict()(nb), nb.cells[7].update(
+        outputs=[])), 'cell 6: asks to predict what no cell shows'),
+    'text follows': (lambda nb: (predict()(nb), nb.cells.insert(
+        7, v4.new_markdown_cell('A text.'))), 'predict what no cell shows'),
+    'nothing proves': (lambda nb: (predict()(nb), nb.cells[7].metadata.pop(
+        'predict')), 'has the metadata predict {}: say {"right": 2'),
+    'nothing asks': (lambda nb: (predict()(nb), nb.cells.pop(6)),
+                     'cell 6: is to be predicted and nothing asks for it'),
+    'nothing explained': (predict(answers=''), 'has 2 choices and 0 expl'),
+    'one explained': (predict(answers=ANSWERS[:-15]), '2 choices and 1 expla'),
+    'explained later': (predict(answers='## Next\n\n' + ANSWERS),
+                        'has 2 choices and 0 explanations: before the next'),
+    'another is right': (predict(right=1), 'has the right choice 1, and '
+                         'explanation 1 begins "It is not."'),
+    'two are right': (predict(answers=ANSWERS.replace('It is not', 'Right')),
+                      'explanation 1 begins "Right.": the right one'),
     'verdicts': (set_output(6, v4.new_output('stream', text=(
         'below 0.45: True\nequal: True, False'))),
         'prints True or False 3 times, and 2 are the most')}
@@ -354,6 +401,7 @@ def test_what_editors_save_keeps_the_contract_after_a_refresh(
         'scrolled': True, 'trusted': True, 'vscode': {'languageId': 'python'}}
     notebook.cells[6].update(execution_count=17, source='1 + 2')
     notebook.cells[7].metadata.live = 'bench'
+    notebook.cells[7].metadata.predict = asked = {'right': 2, 'shows': '3'}
     notebook.cells[7].source = (
         'import base64\nfrom IPython.display import Image\nImage('
         f'base64.b64decode("{notebook.cells[7].outputs[0].data["image/png"]}")'
@@ -364,10 +412,12 @@ def test_what_editors_save_keeps_the_contract_after_a_refresh(
     refresh(path)
     after = nbformat.read(path, as_version=4)
     assert [fault for fault in faults(path, tmp_path)
-            if 'no record' not in fault and 'over 78' not in fault] == []
+            if 'no record' not in fault and 'over 78' not in fault
+            and 'nothing asks' not in fault] == []
     assert after.cells[0] == first_cell(1)
     assert not after.cells[6].metadata and 'vscode' not in after.metadata
     assert after.cells[7].metadata.live == 'bench'
+    assert after.cells[7].metadata.predict == asked
     told = capsys.readouterr().out
     assert '-  2\n+  3\n' in told, told
     refresh(path)

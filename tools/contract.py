@@ -46,6 +46,8 @@ def faults(path, results=ROOT / 'results'):
     found = [f'{path.name}: {fault}' for fault in _of_text(path, notebook)]
     found += [f'{path.name}: {fault}'
               for fault in _of_verdicts(notebook)]
+    found += [f'{path.name}, cell {number}: {fault}'
+              for number, fault in _of_predictions(notebook.cells)]
     lines = _recorded_lines(path.stem, results)
     count = 0
     for number, cell in enumerate(notebook.cells):
@@ -211,6 +213,68 @@ def _of_live(cell):
     if 'image/png' not in str(cell.get('outputs')):
         yield ('has a live figure and shows no picture, which it needs in '
                'print, in Colab and without scripts.')
+
+
+def _of_predictions(cells):
+    """What is to be predicted is shown, and each choice is explained."""
+    for number, cell in enumerate(cells):
+        if 'predict' in cell.metadata and not (
+                number and '> **Predict.**' in cells[number - 1].source):
+            yield number, ('is to be predicted and nothing asks for it: the '
+                           'cell before ends with a box "> **Predict.**".')
+        if (cell.cell_type == 'markdown'
+                and '> **Predict.**' in cell.source):
+            for fault in _of_prediction(cell, cells[number + 1:]):
+                yield number, fault
+
+
+def _of_prediction(cell, after):
+    choices = _items_of_box(cell.source, 'Predict')
+    if len(choices) < 2 or not cell.source.split('\n')[-1].startswith('>'):
+        yield ('asks to predict and does not end with a box of numbered '
+               'choices: write "> 1. One." and so on.')
+    if not (after and after[0].cell_type == 'code' and after[0].outputs):
+        yield ('asks to predict what no cell shows: a code cell with an '
+               'output follows.')
+        return
+    asked = after[0].metadata.get('predict')
+    asked = asked if isinstance(asked, dict) else {}
+    right, shows = asked.get('right'), asked.get('shows')
+    if (type(right) is not int or not 0 < right <= len(choices)
+            or not isinstance(shows, str) or not shows):
+        yield (f'asks to predict, and the next cell has the metadata '
+               f'predict {asked}: say {{"right": 2, "shows": "..."}}, the '
+               f'number of the right choice and what in the output, as a '
+               f'regular expression, proves it.')
+        return
+    shown = '\n'.join(map(text_of, after[0].outputs))
+    if not re.search(shows, shown):
+        yield (f'asks to predict, and the next cell does not show '
+               f'"{shows}", by which choice {right} is right: choose and '
+               f'explain again.')
+    explained = []
+    for other in after[1:]:  # up to the next heading or question
+        if other.cell_type == 'markdown' and not explained:
+            before = re.split(r'^#|> \*\*Predict\.\*\*', other.source,
+                              flags=re.M)
+            explained = _items_of_box(before[0], 'Your prediction')
+            if len(before) > 1:
+                break
+    if len(explained) != len(choices):
+        yield (f'has {len(choices)} choices and {len(explained)} '
+               f'explanations: before the next heading or question a box "> '
+               f'**Your prediction.**" explains each, in the same order.')
+    for i, words in enumerate(explained, 1):
+        if words.startswith('Right') != (i == right):
+            yield (f'has the right choice {right}, and explanation {i} '
+                   f'begins "{words[:20]}": the right one, and no other, '
+                   f'begins with "Right".')
+
+
+def _items_of_box(text, name):
+    """The numbered items of the box that begins with this name."""
+    box = re.search(rf'^> \*\*{name}\.\*\*.*(?:\n>.*)*', text, re.M)
+    return re.findall(r'^> \d+\. (.*)', box[0], re.M) if box else []
 
 
 def _of_source(cell):

@@ -31,7 +31,8 @@ from colab import FIRST_CELL, FOLDED, METADATA
 from tolerance import outputs_differ_by
 
 CHAPTERS = Path(__file__).parent.parent / 'chapters'
-KEPT_METADATA = {'tags', 'tolerance', 'live', 'mystnb', 'cellView', FOLDED}
+KEPT_METADATA = {'tags', 'tolerance', 'live', 'predict', 'mystnb', 'cellView',
+                 FOLDED}
 
 
 def find_chapters(name=None):
