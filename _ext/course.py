@@ -432,14 +432,17 @@ def trim_page(app, pagename, templatename, context, doctree):
 
     Each style is loaded once, though theme and extensions add some twice, the
     course's own last and in place of that of myst-nb. The contents' captions
-    are not called headings, since they have no level. In code, names, operators
-    and punctuation have no colour of their own and so need no element: nearly
-    half of a chapter's elements. Formulas do not repeat their TeX. Pictures have their place before they are there, and
-    come when they are near.
+    are not called headings, since they have no level. In code, names,
+    operators and punctuation have no colour of their own and so need no
+    element: nearly half of a chapter's elements. Formulas do not repeat their
+    TeX. Pictures have their place before they are there, and come when they
+    are near.
     """
     if 'body' in context:
         body = re.sub(r'<span class="(?:n|nn|p|w|o)">([^<]*)</span>', r'\1',
                       context['body'])
+        # Its words are the name of a folded place, for speech as for eyes.
+        body = re.sub(r'<summary aria-label="[^"]*"', '<summary', body)
         body = re.sub(r'<annotation.*?</annotation>', '', body, flags=re.S)
         context['body'] = re.sub(
             r'style="width: (\d+)px; height: (\d+)px;"',

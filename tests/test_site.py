@@ -247,6 +247,14 @@ def test_a_figure_opens_in_full_size_by_keyboard_too(browser, site):
         assert page.url.endswith('.html')
 
 
+def test_a_folded_place_is_called_by_its_words(html):
+    for path in (html / 'chapters').glob('*.html'):
+        page = BeautifulSoup(path.read_text(), 'html.parser')
+        for summary in page.find_all('summary'):
+            assert summary.get_text(strip=True)
+            assert 'aria-label' not in summary.attrs
+
+
 def test_landmarks_have_names_and_the_header_the_pages_name(browser, site):
     with Visit(browser, f'{site}/{LENET}.html',
                viewport={'width': 360, 'height': 800}) as visit:
@@ -395,6 +403,20 @@ def test_figures_are_small(html):
     assert len(pictures) > 100
     for path in pictures:
         assert path.stat().st_size <= 60_000, path.name
+
+
+def test_on_paper_nothing_asks_to_be_unfolded_and_links_tell_where(browser,
+                                                                    site):
+    with Visit(browser, f'{site}/{LENET}.html') as visit:
+        page = visit.page
+        page.emulate_media(media='print')
+        assert page.locator('.solution .highlight').first.is_visible()
+        for box in 'details.hide > summary', 'a.to-solution', '.page-buttons':
+            assert page.locator(box).count()
+            assert not any(one.is_visible() for one in page.locator(box).all())
+        link = page.locator('article p > a.external').first
+        assert link.get_attribute('href') in link.evaluate(
+            "link => getComputedStyle(link, '::after').content")
 
 
 def test_the_printed_book_has_contents_that_lead_to_its_pages(browser,
