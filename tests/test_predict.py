@@ -41,7 +41,8 @@ HELD, ALL = (False, [False] * 3), (True, [True] * 3)
 
 @pytest.fixture
 def visit(browser, site):  # noqa: F811
-    with Visit(browser, f'{site}/{KERNELS}.html') as visit:
+    with Visit(browser, f'{site}/{KERNELS}.html',
+               reduced_motion='reduce') as visit:
         yield visit
         assert not visit.problems
 
@@ -66,7 +67,7 @@ def test_a_right_prediction_by_keyboard(visit):
         visit.page.keyboard.press(key)
     assert prediction.shown() == (True, [False, False, True])
     assert prediction.focused().startswith('Right: ')
-    assert visit.page.evaluate("""document.activeElement
+    visit.page.wait_for_function("""document.activeElement
         .getBoundingClientRect().bottom <= innerHeight""")
 
 
