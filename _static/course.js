@@ -42,7 +42,7 @@ const reveal = ({form, parts, items}, choice) => {
   }
   items.forEach((item, i) => {
     const right = i + 1 === Number(form.dataset.right);
-    item.classList.toggle('right', right);
+    item.value = i + 1;  // also where others are not shown
     item.classList.toggle('chosen', i + 1 === choice);
     item.classList.toggle('other', choice > 0 && i + 1 !== choice && !right);
   });

@@ -54,6 +54,7 @@ def test_a_wrong_prediction_is_told_why_and_what_is_right(visit):
     prediction.choose(2)
     assert prediction.shown() == (True, [False, True, True])
     assert prediction.focused().startswith('It is tempting because four')
+    assert visit.page.evaluate('document.activeElement.value') == 2
     prediction.choose(1)  # and what of the other?
     assert prediction.shown() == (True, [True, False, True])
     assert prediction.focused().startswith('It is tempting because no pixel')
