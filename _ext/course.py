@@ -168,6 +168,10 @@ def _make_form(quote, name, right):
     """
     question, choices = quote
     for value, choice in enumerate(choices, 1):
+        if [type(part) for part in choice] != [nodes.paragraph]:
+            logging.getLogger(__name__).warning(
+                'has a choice that is more than a sentence, such as a list: '
+                '"3. 15." begins one', location=quote)
         choice[:] = [
             _raw(f'<label><input type="radio" name="{name}" value="{value}" '
                  f'required><span>'),
@@ -462,10 +466,17 @@ def choose_card(app, pagename, templatename, context, doctree):
     app.config.ogp_use_first_image = pagename.startswith('chapters/')
 
 
-def trim_modules(app, error):
-    """Publish the live figures without the lines that are comments."""
-    for path in Path(app.outdir, '_static', 'live').glob('*.mjs'):
-        path.write_text(re.sub(r'^ *//.*\n', '', path.read_text(), flags=re.M))
+def trim_scripts(app, error):
+    """Publish the course's own scripts and styles without their comments."""
+    static = Path(app.outdir, '_static')
+    for path in [static / 'course.js', *(static / 'live').glob('*.mjs')]:
+        if path.exists():
+            path.write_text(re.sub(r'^ *//.*\n', '', path.read_text(),
+                                   flags=re.M))
+    style = static / 'course.css'
+    if style.exists():
+        style.write_text(re.sub(r'/\*.*?\*/\s*', '', style.read_text(),
+                                flags=re.S))
 
 
 def whole_sentences(text, length=200):
@@ -523,5 +534,5 @@ def setup(app):
     app.connect('env-updated', find_affected)
     app.connect('html-page-context', choose_card, priority=100)
     app.connect('html-page-context', trim_page, priority=900)
-    app.connect('build-finished', trim_modules)
+    app.connect('build-finished', trim_scripts)
     return {'parallel_read_safe': True, 'parallel_write_safe': True}

@@ -242,6 +242,7 @@ BROKEN = {
     'no such choice': (predict(right=3), "has the metadata predict {'right'"),
     'no choices': (predict('> **Predict.** How many?'), 'does not end with'),
     'one choice': (predict(QUESTION[:-20]), 'does not end with a box'),
+    'number alone': (predict(QUESTION.replace('One', '1')), 'reads as a list'),
     'text after choices': (predict(QUESTION + '\n\nSo?'), 'does not end with'),
     'nothing shown': (lambda nb: (predict()(nb), nb.cells[7].update(
         outputs=[])), 'cell 6: asks to predict what no cell shows'),

@@ -230,6 +230,9 @@ def _of_predictions(cells):
 
 def _of_prediction(cell, after):
     choices = _items_of_box(cell.source, 'Predict')
+    if any(re.match(r'\d+\.$', choice) for choice in choices):
+        yield ('asks to predict and has a choice such as "3. 15.", which '
+               'Markdown reads as a list in a list: write "3. 15 pixels."')
     if len(choices) < 2 or not cell.source.split('\n')[-1].startswith('>'):
         yield ('asks to predict and does not end with a box of numbered '
                'choices: write "> 1. One." and so on.')
