@@ -84,7 +84,7 @@ def test_code_leads_to_the_documentation(html):
         links |= {link.text: link['href']
                   for link in page.select('a.documented')}
     at = 'https://docs.pytorch.org/docs/stable/'
-    assert links['nn.LazyConv2d'] == f'{at}generated/torch.nn.LazyConv2d.html'
+    assert links['nn.Conv2d'] == f'{at}generated/torch.nn.Conv2d.html'
     assert links['d2l.Classifier'].endswith('#d2l.torch.Classifier')
     assert links['torch.testing.assert_close'] == (
         f'{at}testing.html#torch.testing.assert_close')
