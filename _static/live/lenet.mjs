@@ -1,7 +1,7 @@
 // LeNet alive: the recorded network of 7.6, from an image that the reader
 // chooses, draws or loads, through every map and unit, to ten probabilities.
 import {avgPool, conv2d, flatten, linear, sigmoid, softmax, tensor}
-  from './arithmetic.mjs';
+  from './forward.mjs';
 import {choice, dress, field, fromAddress, h, readNumber, readWhole, show, tick}
   from './parts.mjs';
 
@@ -353,17 +353,12 @@ async function readPicture(file) {
     'clothes on black.' : '')};
 }
 
-// The state in the address, and back: drawings in 16 greys, two a byte.
-function write({sample, pixels, dy, dx, paint, grey, cover, off, at}) {
-  const drawn = pixels && btoa(String.fromCharCode(...pixels.filter(
-    (_, i) => i % 2).map((x, i) => pixels[2 * i] / 17 * 16 + x / 17)))
-    .replaceAll('/', '_').replaceAll('+', '-').replaceAll('=', '');
-  return [drawn ?? sample, dy, dx, paint, grey, cover ?? '', off ?? '', at]
-    .join('/');
-}
+// The state in the address, and back.
+const write = ({sample, dy, dx, paint, grey, cover, off, at}) => [
+  sample, dy, dx, paint, grey, cover ?? '', off ?? '', at].join('/');
 
 function read(text, images) {
-  const [image, dy, dx, paint, grey, cover, off, at] = text.split('/');
+  const [sample, dy, dx, paint, grey, cover, off, at] = text.split('/');
   const whole = (text, least, most) => readWhole(
     text ?? '', 'A number', least, most);
   const wholes = (text, sizes) => {
@@ -371,33 +366,18 @@ function read(text, images) {
     return sizes.map((size, i) => whole(parts[i], 0, size - 1));
   };
   const {maps, rows, columns} = LAYERS[whole(at?.split(',')[0], 0, OUTPUT)];
-  const state = {
-    ...START, dy: whole(dy, -FAR, FAR), dx: whole(dx, -FAR, FAR),
+  return {
+    ...START, sample: whole(sample, 0, images.length - 1), dy: whole(dy, -FAR, FAR), dx: whole(dx, -FAR, FAR),
     paint: whole(paint, 0, 2),
     grey: clamp(readNumber(grey, 'The grey'), 0, 1),
     cover: cover ? wholes(cover, [21, 21]) : null,
     off: off ? wholes(off, [OUTPUT, 120]) : null,
     at: wholes(at, [7, maps, rows, columns])};
-  if (image.length < 9) {
-    return {...state, sample: whole(image, 0, images.length - 1)};
-  }
-  let bytes = '';
-  try {
-    bytes = atob(image.replaceAll('_', '/').replaceAll('-', '+'));
-  } catch {}
-  if (bytes.length !== AREA / 2) {
-    throw new RangeError('The drawing is not complete.');
-  }
-  return {...state, pixels: Uint8Array.from({length: AREA}, (_, i) =>
-    (bytes.charCodeAt(i / 2) >> (i % 2 ? 0 : 4) & 15) * 17)};
 }
 
 // Images are grey; maps go from dark blue to white.
-const STOPS = [[12, 26, 48], [47, 127, 193], [246, 250, 253]];
 const grey = x => [255 * x, 255 * x, 255 * x];
-const blue = x => STOPS[0].map((_, i) => x < 0.5
-  ? STOPS[0][i] * (1 - 2 * x) + STOPS[1][i] * 2 * x
-  : STOPS[1][i] * (2 - 2 * x) + STOPS[2][i] * (2 * x - 1));
+const blue = x => [8 + 240 * x * x, 24 + 226 * x, 60 + 193 * Math.sqrt(x)];
 const easel = (width, height) => h('canvas', {width, height});
 function paintOn(canvas, values, color) {
   const context = canvas.getContext('2d');
@@ -756,10 +736,9 @@ function alive(place, {weights, images, labels, classes}) {
         : `σ(${formula}) = σ(${show(sum)}) = ${
           show(1 / (1 + Math.exp(-sum)))}${ends}`;
       const one = area > 1 ? 'map' : 'unit', of = ({c}) => c;
-      words = layer ? `The bias; the ${area > 1 ? 'sums of 25 products each'
-        : 'products'} for ${one}s ${top.map(of).join(', ')} of ${
-        LAYERS[layer - 1].name}, the largest; the sum of the other ${
-        others.length}.` : 'The bias, and the sum of 25 products.';
+      words = layer ? `Bias; the largest sums, of ${one}s ${top.map(of).join(
+        ', ')} of ${LAYERS[layer - 1].name}; the sum of all others.`
+        : 'Bias; the sum of 25 products.';
       if (layer === OUTPUT) {
         const total = add([...result.outputs[OUTPUT].data].map(Math.exp));
         words += ` Softmax: exp(${value}) / ${show(total)} = ${
@@ -842,8 +821,8 @@ function alive(place, {weights, images, labels, classes}) {
     });
     frame(at);
     explain(at);
-    link.href = `#lenet=${photo ? '' : write(state)}`;
-    link.hidden = photo;
+    link.href = `#lenet=${write(state)}`;
+    link.hidden = !!pixels;  // what a reader drew or loaded stays here
     if (!found && (solved ? solved(state, result) : changes.length === 1 &&
         by(state) && best !== base.best)) found = known ?? tryShifts();
     answer.textContent = found;
