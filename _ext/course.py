@@ -399,9 +399,46 @@ def choose_card(app, pagename, templatename, context, doctree):
 
 
 def trim_modules(app, error):
-    """Publish the live figures without the lines that are comments."""
+    """Publish the live figures without comments and needless space."""
     for path in Path(app.outdir, '_static', 'live').glob('*.mjs'):
-        path.write_text(re.sub(r'^ *//.*\n', '', path.read_text(), flags=re.M))
+        path.write_text(squeeze(path.read_text()))
+
+
+TOKEN = re.compile(r"""(?P<space>(?:\s|//.*)+) | '(?:\\.|[^'\\\n])*'
+    | "(?:\\.|[^"\\\n])*" | (?P<word>[\w$]+) | (?P<end>\}) | (?P<start>\{)
+    | (?P<template>`) | .""", re.X)
+PATTERN = re.compile(r'/(?![/*])(?:\\.|\[(?:\\.|[^\]\\])*\]|[^/\\\n])+/\w*')
+TEXT = re.compile(r'(?:\\.|[^`\\$]|\$(?!\{))*(?:`|\$\{)', re.S)
+
+
+def squeeze(code):
+    """A module without comments, and with space only where it is needed.
+
+    Statements must end with semicolons. Of a text in backquotes the spaces
+    at the beginning of lines are lost.
+    """
+    pieces, braces, position = [], [], 0
+    while position < len(code):
+        last = ''.join(pieces[-2:])[-1:]
+        found = (last in '(,=:!&|?[{;' and PATTERN.match(code, position)
+                 or TOKEN.match(code, position))
+        position, piece = found.end(), found[0]
+        if found.re is PATTERN:
+            pieces.append(piece)
+            continue
+        if found['space']:
+            around = last + code[position:position + 1]
+            piece = ' ' if re.fullmatch(r'[\w$]{2}|\+\+|--', around) else ''
+        if found['start']:
+            braces.append(False)
+        if found['template'] or found['end'] and braces.pop():
+            text = TEXT.match(code, position)
+            position = text.end()
+            piece += re.sub(r'\n +', '\n', text[0])
+            if piece.endswith('{'):
+                braces.append(True)
+        pieces.append(piece)
+    return ''.join(pieces)
 
 
 def whole_sentences(text, length=200):

@@ -41,23 +41,20 @@ const QUESTIONS = [{
   ask: 'Does it go by the pattern or by the outline? Paint the garment in ' +
        'one grey, and find a grey that changes the class.',
   state: {sample: 2}, by: ({paint}) => paint,
-  answer: 'Found. The outline is the same as before: the network also goes ' +
-          'by how bright the garment is.',
+  answer: 'Found. The outline is the same: it also goes by brightness.',
 }, {
   ask: 'Where must a grey square lie to change the class?',
   state: {sample: 9, cover: [0, 0]}, by: ({cover}) => cover,
   answer: 'Found. Move it on: where does it change next to nothing?',
 }, {
-  ask: 'Is there a map that the network cannot do without for this image? ' +
-       'Choose one and switch it off.',
+  ask: 'Which map can the network not do without? Switch maps off.',
   state: {sample: 0, at: [0, 0, 13, 13]}, by: ({off}) => off,
   answer: 'Found. Without it the layers after it get other sums.',
 }, {
   ask: 'Draw something that it calls a trouser with more than 50 %.',
   state: {pixels: new Uint8Array(AREA), pen: true},
   solved: ({pixels, photo}, {p}) => pixels && !photo && p[1] > 0.5,
-  answer: 'Found. It has only seen clothes, and gives one of ten names to ' +
-          'anything.',
+  answer: 'Found. It gives one of ten names to anything.',
 }];
 
 const style = `
@@ -157,9 +154,6 @@ const style = `
   margin: 0;
   padding: 0 0.25rem;
 }
-.live .bars li:hover, .live .bars [aria-selected="true"] {
-  background: var(--color-background-hover);
-}
 .live .bars [aria-selected="true"] {
   outline: 2px solid var(--color-brand-primary);
 }
@@ -216,9 +210,6 @@ const style = `
 }
 .live .map {
   touch-action: manipulation;
-}
-.live .map.off canvas {
-  opacity: 0.15;
 }
 .live .map.off::after {
   background: linear-gradient(to top right, transparent 48%,
@@ -418,15 +409,14 @@ export default function lenet(place, {bytes}) {
       alive(place, readData(await answer.arrayBuffer(), bytes));
     } catch (error) {
       button.disabled = false;
-      fault.textContent = `The network could not be loaded. ${
-        error instanceof RangeError ? error.message : ''} The picture above ` +
-        'stays, and you can try again.';
+      fault.textContent = `The network could not be loaded: ${
+        error.message} The picture above stays; try again.`;
     }
   });
   place.replaceChildren(h(
     'section', {'aria-label': 'LeNet alive'}, h('p', {class: 'ask'}, h(
-      'b', null, 'Try it. '), 'The trained LeNet can run here. Which shift ' +
-      'of an image breaks it first? What does it say to your own drawing?'),
+      'b', null, 'Try it. '), 'Which shift of an image breaks the trained ' +
+      'network first? It can run here.'),
     row(button), fault));
 }
 
@@ -488,8 +478,7 @@ function alive(place, {weights, images, labels, classes}) {
         change({...START, at: state.at, ...await readPicture(file)});
       }
     } catch (error) {
-      fault.textContent = error instanceof RangeError ? error.message
-        : 'This picture could not be read.';
+      fault.textContent = error.message;
     }
   }
 
@@ -502,9 +491,9 @@ function alive(place, {weights, images, labels, classes}) {
     }).sort(([a], [b]) => a - b);
     const some = end => ends.filter(([by]) => (by > FAR) === end).map(
       ([by, way]) => end ? way : `${by} ${way}`).join(', ') || 'none';
-    return `Found. Straight shifts that break it: ${some(false)}. It holds ` +
-      `for ${FAR} pixels: ${some(true)}. The maps move with the image, but ` +
-      'the dense layers have other weights at each position.';
+    return `Found. It breaks at ${some(false)}; it holds for ${FAR} pixels: ${
+      some(true)}. The maps move with the image, but the dense layers have ` +
+      'other weights at each position.';
   }
 
   // The parts, from top to bottom.
@@ -715,7 +704,7 @@ function alive(place, {weights, images, labels, classes}) {
         return Math.min(r, l) < 0 || r >= rows || l >= columns ? 0
           : X[(c * rows + r) * columns + l];
       });
-    const ends = isOff(at) ? ', but it is switched off: 0' : '';
+    const ends = isOff(at) ? ', switched off: 0' : '';
     let formula, words = '', shown;
     if (k === 2) {
       formula = `(${plus(window(map))}) / 4 = ${value}${ends}`;
