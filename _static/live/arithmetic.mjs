@@ -1,7 +1,7 @@
 // The arithmetic of the course: all that is in forward.mjs, and what training
 // needs beside it. A figure that only looks at a network loads that one alone.
-import {eachChannel, fits, logSoftmax, mean, must, outputShape, pooling, slide, softmax, tensor}
-  from './forward.mjs';
+import {eachChannel, fits, logSoftmax, mean, must, outputShape, pooling, slide,
+        softmax, tensor} from './forward.mjs';
 
 export * from './forward.mjs';
 

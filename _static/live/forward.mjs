@@ -1,5 +1,5 @@
-// The forward half of the arithmetic, in plain JavaScript: each function computes what
-// torch computes (tests/test_arithmetic.py compares them on random settings).
+// The forward half of the arithmetic, in plain JavaScript: each function
+// computes what torch computes (tests/test_arithmetic.py compares them on random settings).
 // A tensor is {shape, data}: shape [2, 3] has six numbers in one row, the last
 // axis running fastest. They have 64 bits, as all numbers of JavaScript have,
 // so nothing is rounded or converted on its way into an array.
@@ -110,7 +110,8 @@ export function eachChannel({shape: [n, channels], data}, visit) {
 
 // A pool moves as a convolution that keeps channels apart. Its stride is the
 // window's size unless it is given.
-export function pooling({shape: [, channels]}, {size, stride = size, padding = 0}) {
+export function pooling({shape: [, channels]},
+                        {size, stride = size, padding = 0}) {
   const [h, w] = pair(size), [down, across] = pair(padding);
   must(2 * down <= h && 2 * across <= w,
        'The padding of a pool is at most half of its window.');

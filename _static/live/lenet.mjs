@@ -44,11 +44,11 @@ const QUESTIONS = [{
   answer: 'Found. The outline is the same: it also goes by brightness.',
 }, {
   ask: 'Where must a grey square lie to change the class?',
-  state: {sample: 9, cover: [0, 0]}, by: ({cover}) => cover,
+  state: {sample: 3, cover: [0, 0]}, by: ({cover}) => cover,
   answer: 'Found. Move it on: where does it change next to nothing?',
 }, {
   ask: 'Which map can the network not do without? Switch maps off.',
-  state: {sample: 0, at: [0, 0, 13, 13]}, by: ({off}) => off,
+  state: {at: [0, 0, 13, 13]}, by: ({off}) => off,
   answer: 'Found. Without it the layers after it get other sums.',
 }, {
   ask: 'Draw something that it calls a trouser with more than 50 %.',
@@ -358,7 +358,8 @@ function read(text, images) {
   };
   const {maps, rows, columns} = LAYERS[whole(at?.split(',')[0], 0, OUTPUT)];
   return {
-    ...START, sample: whole(sample, 0, images.length - 1), dy: whole(dy, -FAR, FAR), dx: whole(dx, -FAR, FAR),
+    ...START, sample: whole(sample, 0, images.length - 1),
+    dy: whole(dy, -FAR, FAR), dx: whole(dx, -FAR, FAR),
     paint: whole(paint, 0, 2),
     grey: clamp(readNumber(grey, 'The grey'), 0, 1),
     cover: cover ? wholes(cover, [21, 21]) : null,
@@ -566,7 +567,8 @@ function alive(place, {weights, images, labels, classes}) {
     else shift(state.dy + a, state.dx + b);
   });
 
-  const pad = h('span', {'class': 'pad', 'role': 'group', 'aria-label': 'shift'},
+  const pad = h(
+    'span', {'class': 'pad', 'role': 'group', 'aria-label': 'shift'},
     Object.values(ARROWS).map(([a, b], way) => press(
       '←↑↓→'[way], () => shift(state.dy + a, state.dx + b),
       `shift ${WAYS[way]}`)));
@@ -643,7 +645,8 @@ function alive(place, {weights, images, labels, classes}) {
     name => {
       const to = LAYERS.findIndex(layer => layer.name === name);
       const middle = n => to < DENSE ? n >> 1 : 0;
-      change({at: [to, 0, middle(LAYERS[to].rows), middle(LAYERS[to].columns)]});
+      const {rows, columns} = LAYERS[to];
+      change({at: [to, 0, middle(rows), middle(columns)]});
     });
   const coordinate = (name, seen, size, value, at) => {
     const made = field(name, text => guard(() => change(
@@ -775,7 +778,8 @@ function alive(place, {weights, images, labels, classes}) {
       ? 'Draw here. By keys: arrows move, space draws, shift and arrow a line.'
       : `Drag ${state.cover ? 'the square' : 'the image'}, or use its arrow ` +
         'keys.');
-    picture.ariaLabel = pen ? `drawing, at row ${cursor[0]}, column ${cursor[1]}`
+    picture.ariaLabel = pen
+      ? `drawing, at row ${cursor[0]}, column ${cursor[1]}`
       : state.cover ? `image, square at row ${state.cover[0]}, column ${
         state.cover[1]}` : `image, ${text}`;
     says.replaceChildren(
