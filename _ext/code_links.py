@@ -100,10 +100,15 @@ def link_code(html, stands_for):
 
 
 def link_page(app, pagename, templatename, context, doctree):
-    """Link the names in the cells of one page."""
+    """Link the names in the cells of one page.
+
+    The dots in them tell code from comments and texts; after that operators
+    need no element, since they have no colour of their own.
+    """
     if doctree and pagename.startswith('chapters/'):
-        context['body'] = link_code(context['body'],
-                                    imports(_cells(doctree)))
+        body = link_code(context['body'], imports(_cells(doctree)))
+        context['body'] = re.sub(r'<span class="o">([^<]*)</span>', r'\1',
+                                 body)
 
 
 class ShowLinks(SphinxPostTransform):

@@ -437,14 +437,14 @@ def trim_page(app, pagename, templatename, context, doctree):
 
     Each style is loaded once, though theme and extensions add some twice, the
     course's own last and in place of that of myst-nb. The contents' captions
-    are not called headings, since they have no level. In code, names,
-    operators and punctuation have no colour of their own and so need no
-    element: nearly half of a chapter's elements. Formulas do not repeat their
+    are not called headings, since they have no level. In code, names and
+    punctuation have no colour of their own and so need no element: a third of
+    a chapter's elements. Formulas do not repeat their
     TeX. Pictures have their place before they are there, and come when they
     are near.
     """
     if 'body' in context:
-        body = re.sub(r'<span class="(?:n|nn|p|w|o)">([^<]*)</span>', r'\1',
+        body = re.sub(r'<span class="(?:n|nn|p|w)">([^<]*)</span>', r'\1',
                       context['body'])
         # Its words are the name of a folded place, for speech as for eyes.
         body = re.sub(r'<summary aria-label="[^"]*"', '<summary', body)
