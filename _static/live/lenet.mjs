@@ -2,8 +2,8 @@
 // chooses, draws or loads, through every map and unit, to ten probabilities.
 import {avgPool, conv2d, flatten, linear, sigmoid, softmax, tensor}
   from './forward.mjs';
-import {choice, dress, field, fromAddress, h, readNumber, readWhole, show, tick}
-  from './parts.mjs';
+import {add, ARROWS, choice, dress, field, fromAddress, h, press, readNumber,
+        readWhole, show, tick} from './parts.mjs';
 
 const SIDE = 28, AREA = SIDE * SIDE, FAR = 4, SQUARE = 8;
 // A layer's maps, and the window by which each reads the layer before: size,
@@ -25,8 +25,6 @@ LAYERS.slice(0, DENSE).reduce(({start, size, jump}, layer) => {
 }, {start: 0, size: 1, jump: 1});
 
 const PAINTS = ['as it is', 'one grey', 'one grey, gaps filled'];
-const ARROWS = {ArrowLeft: [0, -1], ArrowUp: [-1, 0], ArrowDown: [1, 0],
-                ArrowRight: [0, 1]};
 const WAYS = ['left', 'up', 'down', 'right'];
 const START = {sample: 7, pixels: null, photo: '', pen: false, dy: 0, dx: 0,
                paint: 0, grey: 0.5, cover: null, off: null, at: [2, 0, 5, 5]};
@@ -379,7 +377,6 @@ function paintOn(canvas, values, color) {
 }
 
 const clamp = (x, least, most) => Math.max(least, Math.min(most, x));
-const add = numbers => numbers.reduce((a, b) => a + b, 0);
 const percent = p => `${(100 * p).toFixed(1)} %`;
 const plus = numbers => numbers.map((x, i) => !i ? show(x)
   : x < 0 ? ` − ${show(-x)}` : ` + ${show(x)}`).join('');
@@ -391,8 +388,6 @@ const frameOn = (element, {rows, columns}, i, j, size, name) => {
     width: (Math.min(j + size, columns) - left) / columns,
   }).map(([side, share]) => `${side}: ${100 * share}%`).join(';')}));
 };
-const press = (name, onclick, label) => h(
-  'button', {type: 'button', onclick, 'aria-label': label}, name);
 const row = (...parts) => h('div', {class: 'row'}, parts);
 const modified = event => event.ctrlKey || event.metaKey || event.altKey;
 

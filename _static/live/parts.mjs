@@ -12,11 +12,20 @@ export function h(tag, settings, ...children) {
   return element;
 }
 
+export const press = (name, onclick, label) => h(
+  'button', {type: 'button', onclick, 'aria-label': label}, name);
+
 export function dress() {
   if (!document.getElementById('live-look')) {
     document.head.append(h('style', {id: 'live-look'}, look));
   }
 }
+
+export const add = numbers => numbers.reduce((a, b) => a + b, 0);
+
+// By how many rows and columns a key moves.
+export const ARROWS = {ArrowLeft: [0, -1], ArrowUp: [-1, 0], ArrowDown: [1, 0],
+                       ArrowRight: [0, 1]};
 
 // A number as the figures write it: two decimals, a true minus.
 export function show(x) {
@@ -72,8 +81,8 @@ export function field(name, change) {
     const next = Number(input.value.replace('−', '-')) + by;
     change(isNaN(next) ? input.value : String(next), input);
   };
-  const less = h('button', {type: 'button', onclick: () => move(-1)}, '−');
-  const more = h('button', {type: 'button', onclick: () => move(1)}, '+');
+  const less = press('−', () => move(-1));
+  const more = press('+', () => move(1));
   const set = (value, to = name) => {
     input.value = value;
     input.removeAttribute('aria-invalid');
