@@ -55,10 +55,10 @@ def fold_solutions(app, doctree):
     for section in list(doctree.findall(nodes.section)):
         title = section[0].astext()
         if re.fullmatch(r'Solution W?\d+', title):
-            start, end = (nodes.raw('', html, format='html') for html in (
-                f'<details class="solution" id="{section["ids"][0]}">'
-                f'<summary>{title}</summary>', '</details>'))
-            section.replace_self([start, *section[1:], end])
+            section.replace_self([
+                _raw(f'<details class="solution" id="{section["ids"][0]}">'
+                     f'<summary>{title}</summary>'),
+                *section[1:], _raw('</details>')])
 
 
 def _link_solutions(section):
@@ -120,10 +120,9 @@ def place_live_figures(app, doctree):
             size = live_data.size(app, settings['figure'])
             if size:
                 settings = {**settings, 'bytes': size}
-            place = (f'<div class="live" data-live="'
-                     f'{html.escape(json.dumps(settings))}"></div>')
-            cell.parent.insert(cell.parent.index(cell) + 1,
-                               nodes.raw('', place, format='html'))
+            cell.parent.insert(cell.parent.index(cell) + 1, _raw(
+                f'<div class="live" data-live="'
+                f'{html.escape(json.dumps(settings))}"></div>'))
 
 
 def ask_predictions(app, doctree):

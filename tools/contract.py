@@ -76,10 +76,8 @@ def numbers_of_exercises(text):
     return re.findall(r'^(\d+)\. ', exercises, re.M)
 
 
-def _of_written(notebook):
+def _of_written(notebook, text):
     """Functions to write are asked, stubbed, solved, and checked twice."""
-    text = '\n'.join(cell.source for cell in notebook.cells
-                     if cell.cell_type == 'markdown')
     title = re.match(r'# (\d+\.\d+) ', text)
     part = text.partition('## Write it yourself')[2].partition('\n## ')[0]
     asked = re.findall(r'^### (W\d+): ', part, re.M)
@@ -108,15 +106,16 @@ def _of_text(path, notebook):
                      if cell.cell_type == 'markdown')
     if path.stem not in PAGES:
         yield from _of_chapter(path, text)
-        yield from _of_written(notebook)
+        yield from _of_written(notebook, text)
     yield from _of_headings(text)
-    yield from _of_captions(notebook, re.match(r'(\d)-(\d+)', path.stem))
+    yield from _of_captions(notebook, text,
+                            re.match(r'(\d)-(\d+)', path.stem))
 
 
 CAPTION = re.compile(r'\*\*Figure ([\d.]+)\.\*\*')
 
 
-def _of_captions(notebook, chapter):
+def _of_captions(notebook, text, chapter):
     """Figures are numbered in order, and those that are mentioned exist."""
     here = f'{chapter[1]}.{chapter[2]}.' if chapter else ''
     numbers = []
@@ -131,8 +130,6 @@ def _of_captions(notebook, chapter):
                     before.get('outputs')):
                 yield (f'has the caption of Figure {match[1]} away from its '
                        f'figure: begin the next cell with it.')
-    text = '\n'.join(cell.source for cell in notebook.cells
-                     if cell.cell_type == 'markdown')
     for number in re.findall(r'Figure\s+([\d.]+\d)', text):
         if here and number.startswith(here) and number not in numbers:
             yield f'mentions Figure {number}, which is not there: number it.'

@@ -2,8 +2,8 @@
 // be changed and followed, forward and backward.
 import {avgPool, avgPoolBackward, conv2d, maxPool, maxPoolBackward, tensor}
   from './arithmetic.mjs';
-import {choice, dress, field, fromAddress, h, inBrackets, readNumber, readWhole,
-        show, tick} from './parts.mjs';
+import {add, ARROWS, choice, dress, field, fromAddress, h, inBrackets, press,
+        readNumber, readWhole, show, tick} from './parts.mjs';
 
 const fill = (rows, columns, value) => Array.from({length: rows}, (_, i) =>
   Array.from({length: columns}, (_, j) => value(i, j)));
@@ -13,7 +13,6 @@ const tensorOf = rows => tensor([1, 1, rows.length, rows[0].length],
                                 rows.flat());
 const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 const flip = K => K.map(row => [...row].reverse()).reverse();
-const sum = numbers => numbers.reduce((a, b) => a + b, 0);
 const inside = i => 2 <= i && i <= 5;
 
 const IMAGES = {
@@ -51,8 +50,8 @@ const SIDES = {
       ask: 'This kernel marks the left and the right side of the square. ' +
            'Change it so that it marks only the top and the bottom.',
       state: {X: IMAGES.square, K: KERNELS.difference, at: ['Y', 2, 5]},
-      solved: ({K}) => K[0].every((_, j) => !sum(K.map(row => row[j]))) &&
-        K.some(row => sum(row)),
+      solved: ({K}) => K[0].every((_, j) => !add(K.map(row => row[j]))) &&
+        K.some(row => add(row)),
       answer: 'Found. Each column of your kernel adds up to 0, so what ' +
               'changes only along a row cancels out.',
     }, {
@@ -67,7 +66,7 @@ const SIDES = {
            'it is? Find one of them.',
       state: {X: IMAGES['all ones'], K: KERNELS.Sobel},
       solved: ({K}) => K.flat().filter(k => k).length > 1 &&
-        Math.abs(sum(K.flat()) - 1) < 1e-9,
+        Math.abs(add(K.flat()) - 1) < 1e-9,
       answer: 'Found. Those whose numbers add up to 1.',
     }],
   },
@@ -358,12 +357,11 @@ export default function bench(place, {side = 'kernel'}) {
   const fault = h('p', {class: 'fault', role: 'alert'});
   const link = h('a', {onclick: () => navigator.clipboard?.writeText(link.href)
     .catch(() => {})}, 'link to this');
-  const more = h('button', {type: 'button', onclick: () => {
+  const more = press('next question', () => {
     number = (number + 1) % questions.length;
     change(begin());
-  }}, 'next question');
-  const reset = h('button', {type: 'button', onclick: () => change(begin())},
-                  'reset');
+  });
+  const reset = press('reset', () => change(begin()));
 
   // The tables are made anew when their sizes change, else only filled.
   let shapes;
@@ -498,8 +496,7 @@ export default function bench(place, {side = 'kernel'}) {
   tables.addEventListener('dblclick', () => bar.input.select());
   tables.addEventListener('keydown', event => {
     const [name, i, j] = atOf(event.target) ?? [];
-    const move = {ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1],
-                  ArrowRight: [0, 1]}[event.key];
+    const move = ARROWS[event.key];
     if (!name || event.ctrlKey || event.metaKey || event.altKey) return;
     if (move) {
       event.preventDefault();

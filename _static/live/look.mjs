@@ -214,9 +214,4 @@ export const look = `
     flex: 1;
     min-width: 0;
   }
-}
-@media print {
-  .live {
-    display: none;
-  }
 }`;
