@@ -2,8 +2,8 @@
 // chooses, draws or loads, through every map and unit, to ten probabilities.
 import {avgPool, conv2d, flatten, linear, sigmoid, softmax, tensor}
   from './forward.mjs';
-import {add, ARROWS, choice, dress, field, fromAddress, h, press, readNumber,
-        readWhole, show, tick} from './parts.mjs';
+import {add, ARROWS, choice, dress, easel, field, fromAddress, grey, h, paintOn,
+        press, readNumber, readWhole, show, tick} from './parts.mjs';
 
 const SIDE = 28, AREA = SIDE * SIDE, FAR = 4, SQUARE = 8;
 // A layer's maps, and the window by which each reads the layer before: size,
@@ -365,17 +365,8 @@ function read(text, images) {
     at: wholes(at, [7, maps, rows, columns])};
 }
 
-// Images are grey; maps go from dark blue to white.
-const grey = x => [255 * x, 255 * x, 255 * x];
+// Maps go from dark blue to white.
 const blue = x => [8 + 240 * x * x, 24 + 226 * x, 60 + 193 * Math.sqrt(x)];
-const easel = (width, height) => h('canvas', {width, height});
-function paintOn(canvas, values, color) {
-  const context = canvas.getContext('2d');
-  const picture = context.createImageData(canvas.width, canvas.height);
-  values.forEach((x, i) => picture.data.set([...color(x), 255], 4 * i));
-  context.putImageData(picture, 0, 0);
-}
-
 const clamp = (x, least, most) => Math.max(least, Math.min(most, x));
 const percent = p => `${(100 * p).toFixed(1)} %`;
 const plus = numbers => numbers.map((x, i) => !i ? show(x)

@@ -112,6 +112,29 @@ export function tick(name, value, change) {
           set: () => { box.checked = value(); }};
 }
 
+// Numbers as a picture: a canvas with one pixel for each.
+export const easel = (width, height) => h('canvas', {width, height});
+
+// From 0 to 1: black to white.
+export const grey = x => [255 * x, 255 * x, 255 * x];
+
+// From -most to most: red, through nothing, to blue. The page shines through,
+// so that zero is the page itself, light or dark.
+export const signed = most => x => [
+  ...x < 0 ? [214, 87, 60] : [47, 127, 193],
+  255 * Math.min(1, Math.abs(x) / (most || 1))];
+
+// `color` gives red, green, blue and, if not opaque, the fourth: 0 to 255.
+export function paintOn(canvas, values, color) {
+  const context = canvas.getContext('2d');
+  const picture = context.createImageData(canvas.width, canvas.height);
+  values.forEach((x, i) => {
+    const [r, g, b, a = 255] = color(x);
+    picture.data.set([r, g, b, a], 4 * i);
+  });
+  context.putImageData(picture, 0, 0);
+}
+
 // What follows the figure's name in the page's address, or null.
 export function fromAddress(name) {
   const start = `#${name}=`;
