@@ -125,14 +125,19 @@ document.addEventListener('click', event => {
   document.body.append(dialog);
   dialog.showModal();
 });
-// What scrolls inside itself can be focused, and so scrolled by arrow keys.
-// Looked at when the page has its layout, so that loading is not held up.
-addEventListener('load', () => setTimeout(() => {
-  const wide = [...document.querySelectorAll(
-    'pre, .table-wrapper, .math-wrapper, .katex-display'
-  )].filter(box => box.scrollWidth > box.clientWidth);
-  wide.forEach(box => { box.tabIndex = 0; });
-}));
+// What may scroll inside itself can be focused, and so scrolled by arrow keys:
+// what has a long line, and on phones a table. Nothing is measured, which would
+// hold up the page.
+document.addEventListener('DOMContentLoaded', () => {
+  const phone = matchMedia('(max-width: 48em)').matches;
+  for (const box of document.querySelectorAll(
+      'pre, .table-wrapper, .katex-display .katex-html')) {
+    if (box.matches('.table-wrapper') ? phone : box.textContent.split('\n')
+        .some(line => line.length > (phone ? 36 : 78))) {
+      (box.closest('.katex-display') ?? box).tabIndex = 0;
+    }
+  }
+});
 // Tables that a cell made can be sorted: by numbers where a column has them.
 document.addEventListener('DOMContentLoaded', () => {
   const value = (row, i) => row.cells[i].textContent.trim();
