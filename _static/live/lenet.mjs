@@ -27,7 +27,8 @@ LAYERS.slice(0, DENSE).reduce(({start, size, jump}, layer) => {
 const PAINTS = ['as it is', 'one grey', 'one grey, gaps filled'];
 const WAYS = ['left', 'up', 'down', 'right'];
 const START = {sample: 7, pixels: null, photo: '', pen: false, dy: 0, dx: 0,
-               paint: 0, grey: 0.5, cover: null, off: null, at: [2, 0, 5, 5]};
+               paint: 0, grey: 0.5, cover: null, off: null, at: [2, 0, 5, 5],
+               epoch: 10};
 
 // Each begins with a state. `by` is the change that solves it, alone, when the
 // class is no longer that of the unchanged image.
@@ -48,6 +49,12 @@ const QUESTIONS = [{
   ask: 'Which map can the network not do without? Switch maps off.',
   state: {at: [0, 0, 13, 13]}, by: ({off}) => off,
   answer: 'Found. Without it the layers after it get other sums.',
+}, {
+  ask: 'Go back through its training: up to which epoch does it say nearly ' +
+       'the same of every image?',
+  solved: ({epoch}, {p}) => epoch && Math.max(...p) < 0.25,
+  answer: 'Found. This is the plateau. Choose other images, here and one ' +
+          'epoch later.',
 }, {
   ask: 'Draw something that it calls a trouser with more than 50 %.',
   state: {pixels: new Uint8Array(AREA), pen: true},
@@ -253,6 +260,25 @@ function readData(buffer, bytes) {
   return {...index, weights, images};
 }
 
+// The weights after each epoch but the last: steps of 1/64 from one epoch to the
+// one before it.
+async function readTraining(answer, weights) {
+  const steps = new Int8Array(await new Response(answer.body.pipeThrough(
+    new DecompressionStream('deflate'))).arrayBuffer());
+  const sums = weights.map(({data}) => data.map(x => Math.round(64 * x)));
+  let place = 0;
+  return Array.from({length: 10}, () => weights.map(({shape}, layer) => {
+    sums[layer].forEach((_, i) => { sums[layer][i] += steps[place++]; });
+    return tensor(shape, sums[layer].map(x => x / 64));
+  })).reverse();
+}
+
+async function get(file) {
+  const answer = await fetch(new URL(file, import.meta.url));
+  if (!answer.ok) throw new RangeError(`The server says ${answer.status}.`);
+  return answer;
+}
+
 // Each layer's numbers for one image, and the sums that its sigmoid got. The
 // map, or the unit, of a layer that is off gives zeros.
 function run(image, weights, off) {
@@ -343,11 +369,12 @@ async function readPicture(file) {
 }
 
 // The state in the address, and back.
-const write = ({sample, dy, dx, paint, grey, cover, off, at}) => [
-  sample, dy, dx, paint, grey, cover ?? '', off ?? '', at].join('/');
+const write = ({sample, dy, dx, paint, grey, cover, off, at, epoch}) => [
+  sample, dy, dx, paint, grey, cover ?? '', off ?? '', at, epoch].join('/');
 
 function read(text, images) {
-  const [sample, dy, dx, paint, grey, cover, off, at] = text.split('/');
+  const [sample, dy, dx, paint, grey, cover, off, at, epoch = '10'] =
+    text.split('/');
   const whole = (text, least, most) => readWhole(
     text ?? '', 'A number', least, most);
   const wholes = (text, sizes) => {
@@ -362,7 +389,7 @@ function read(text, images) {
     grey: clamp(readNumber(grey, 'The grey'), 0, 1),
     cover: cover ? wholes(cover, [21, 21]) : null,
     off: off ? wholes(off, [OUTPUT, 120]) : null,
-    at: wholes(at, [7, maps, rows, columns])};
+    at: wholes(at, [7, maps, rows, columns]), epoch: whole(epoch, 0, 10)};
 }
 
 // Maps go from dark blue to white.
@@ -391,8 +418,7 @@ export default function lenet(place, {bytes}) {
     button.disabled = true;
     fault.textContent = '';
     try {
-      const answer = await fetch(new URL('lenet.bin', import.meta.url));
-      if (!answer.ok) throw new RangeError(`The server says ${answer.status}.`);
+      const answer = await get('lenet.bin');
       alive(place, readData(await answer.arrayBuffer(), bytes));
     } catch (error) {
       button.disabled = false;
@@ -407,7 +433,8 @@ export default function lenet(place, {bytes}) {
     row(button), fault));
 }
 
-function alive(place, {weights, images, labels, classes}) {
+function alive(place, {weights: last, images, labels, classes}) {
+  let past = [], weights = last;
   let number = 0, state, result, found, cursor = [14, 14], base, from;
   const begin = () => {
     found = '';
@@ -418,13 +445,25 @@ function alive(place, {weights, images, labels, classes}) {
   function change(changes) {
     fault.textContent = '';
     state = {...state, ...changes};
-    if (from !== (state.pixels ?? images[state.sample])) {
+    if (from !== (state.pixels ?? images[state.sample]) || 'epoch' in changes) {
       from = state.pixels ?? images[state.sample];
+      weights = past[state.epoch] ?? last;
       base = run(prepare(from, START), weights);
     }
     const image = prepare(from, state);
     result = {image, ...run(image, weights, state.off)};
     draw();
+  }
+
+  async function goTo(epoch) {
+    try {
+      if (epoch < 10 && !past.length) {
+        past = await readTraining(await get('lenet-epochs.bin'), last);
+      }
+      change({epoch});
+    } catch (error) {
+      fault.textContent = `The training could not be loaded: ${error.message}`;
+    }
   }
 
   function guard(act, before = '') {
@@ -567,6 +606,11 @@ function alive(place, {weights, images, labels, classes}) {
     'type': 'range', 'min': 0, 'max': 1, 'step': 0.05, 'aria-label': 'grey',
     'oninput': () => change({grey: +slider.value})});
   const tone = h('label', null, slider, h('span', null));
+
+  const training = h('input', {
+    'type': 'range', 'min': 0, 'max': 10, 'aria-label': 'epochs of training',
+    'oninput': () => goTo(+training.value)});
+  const trained = h('label', null, h('span', null), training);
 
   const says = h('p', {'class': 'says', 'aria-live': 'polite'});
   const bars = labels.map((name, i) => h(
@@ -759,6 +803,8 @@ function alive(place, {weights, images, labels, classes}) {
     tone.hidden = !state.paint;
     slider.value = state.grey;
     tone.lastChild.textContent = show(state.grey);
+    training.value = state.epoch;
+    trained.firstChild.textContent = `trained for ${state.epoch} of 10 epochs`;
     shifted.textContent = text;
     hint.textContent = photo || (pen
       ? 'Draw here. By keys: arrows move, space draws, shift and arrow a line.'
@@ -810,8 +856,11 @@ function alive(place, {weights, images, labels, classes}) {
   const open = () => {
     const text = fromAddress('lenet');
     if (text !== null && location.hash !== link.hash) {
-      guard(() => change(read(text, images)),
-            'This address holds nothing that can be shown. ');
+      guard(() => {
+        const shown = read(text, images);
+        change({...shown, epoch: 10});
+        if (shown.epoch < 10) goTo(shown.epoch);
+      }, 'This address holds nothing that can be shown. ');
     }
   };
   begin();
@@ -823,7 +872,8 @@ function alive(place, {weights, images, labels, classes}) {
     }), press('load a picture', () => file.click()), file),
     h('div', {class: 'stage'}, h('div', null, picture, hint),
       h('div', null, says, list)),
-    row(pad, shifted, square.element, paint.element, tone), fault,
+    row(pad, shifted, square.element, paint.element, tone),
+    row(trained), fault,
     h('div', {class: 'layers'}, layers.map(({element}) => element)),
     h('div', {class: 'row unit'}, [...fields, off].map(
       ({element}) => element)), told, tables,
