@@ -61,6 +61,25 @@ def fold_solutions(app, doctree):
                 *section[1:], _raw('</details>')])
 
 
+def fold_answers(app, doctree):
+    """Fold the answers of recall.md: of each item all but its first part.
+
+    A box is named by the chapter and the number, 'recall-7-2-3'. recall.mjs
+    asks the questions again later.
+    """
+    if app.env.docname != 'recall':
+        return
+    for section in doctree.findall(nodes.section):
+        chapter = re.match(r'(\d)\.(\d) ', section[0].astext())
+        items = [item for numbered in section.findall(nodes.enumerated_list)
+                 for item in numbered] if chapter else []
+        for number, item in enumerate(items, 1):
+            item[1:] = [_raw('<details class="answer" id="recall-{}-{}-{}">'
+                             '<summary>Answer</summary>'.format(
+                                 *chapter.groups(), number)),
+                        *item[1:], _raw('</details>')]
+
+
 def _link_solutions(section):
     exercises = [item for numbered in section.findall(nodes.enumerated_list)
                  for item in numbered if numbered.parent is section]
@@ -473,7 +492,8 @@ def choose_card(app, pagename, templatename, context, doctree):
 def trim_scripts(app, error):
     """Publish the course's own scripts and styles without their comments."""
     static = Path(app.outdir, '_static')
-    for path in [static / 'course.js', *(static / 'live').glob('*.mjs')]:
+    for path in [static / 'course.js', static / 'memory.js',
+                 *static.rglob('*.mjs')]:
         if path.exists():
             path.write_text(rjsmin.jsmin(path.read_text()))
     style = static / 'course.css'
@@ -533,6 +553,7 @@ def setup(app):
     app.connect('doctree-read', ask_predictions, priority=800)
     # Before Sphinx collects the contents, in which they do not belong.
     app.connect('doctree-read', fold_solutions, priority=400)
+    app.connect('doctree-read', fold_answers)
     app.connect('doctree-resolved', resolve)
     app.connect('env-updated', find_affected)
     app.connect('html-page-context', choose_card, priority=100)

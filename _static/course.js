@@ -67,12 +67,21 @@ document.addEventListener('DOMContentLoaded', () => {
         part.scrollIntoView({block: 'nearest', behavior: 'instant'});
       }
     };
+    const predict = choice => {
+      show(choice);
+      form.dispatchEvent(new CustomEvent('predicted', {detail: choice}));
+    };
     form.addEventListener('submit', event => {
       event.preventDefault();
-      show(Number(new FormData(form).values().next().value));
+      predict(Number(new FormData(form).values().next().value));
     });
     form.querySelector('[type=button]').addEventListener(
-      'click', () => show(0));
+      'click', () => predict(0));
+    form.addEventListener('restore', ({detail: choice}) => {  // memory.js
+      const box = form.querySelectorAll('input')[choice - 1];
+      if (box) box.checked = true;
+      reveal(prediction, choice);
+    });
     for (const part of parts) {
       part.setAttribute('hidden', 'until-found');
       part.addEventListener('beforematch', () => reveal(prediction));
