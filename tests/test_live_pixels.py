@@ -8,7 +8,7 @@ import pytest
 import torch
 from live_data import kernels, mixer, photograph
 from test_live import bring
-from test_site import Visit, browser, overflow, site  # noqa: F401
+from test_site import Visit, axe, browser, overflow, site  # noqa: F401
 from torch.nn import functional as F
 
 from conftest import ROOT, definitions, find_chapter
@@ -186,6 +186,7 @@ def test_rows_by_mouse(browser, site, node):  # noqa: F811
         cells = figure.get_by_label('weights, shared and local', exact=True
                                     ).locator('td').all_inner_texts()
         assert len([cell for cell in cells if cell != '0']) <= 9
+        assert not axe(visit.page, '.live')
         figure.get_by_label('moves along').nth(1).check()
         figure.get_by_label('moves along').nth(2).check()
         assert 'Not these yet' in figure.inner_text()
@@ -324,6 +325,9 @@ def test_kernels_by_touch_and_address(browser, site):  # noqa: F811
         assert not fault.inner_text()
         assert overflow(visit.page) <= 0
         figure.get_by_label('ReLU').tap()
+        assert not axe(visit.page, '.live')
+        visit.page.emulate_media(color_scheme='dark')
+        assert not axe(visit.page, '.live', runOnly=['color-contrast'])
         link = figure.get_by_role('link').get_attribute('href')
         before = told.inner_text()
         bad_addresses(visit, figure, 'kernels', [
@@ -400,6 +404,7 @@ def test_mixer_by_keys_on_the_photograph(browser, site):  # noqa: F811
             'JPEG blueness')
         assert 'what is left' in found.inner_text()
         mixed(figure, X, [-0.169, -0.331, 0.5])
+        assert not axe(visit.page, '.live')
         figure.get_by_label('mixture').tap(position={'x': 30, 'y': 40})
         visit.page.keyboard.press('ArrowUp')
         i, j = map(int, numbers(figure.locator('.told').inner_text())[:2])

@@ -145,8 +145,8 @@ const QUESTIONS = [{
   solved: rightTicks, near,
   answer: 'Right. A shared weight depends only on the offset between output ' +
           'and pixel, so the picture moves with the output and is only cut ' +
-          'off at the border. A local layer moves its window, but the weights ' +
-          'in it are new each time.',
+          'off at the border. A local layer moves its window, but the ' +
+          'weights in it are new each time.',
 }, {
   ask: 'What does each demand save? Count the weights for an image of one ' +
        'megapixel.',
