@@ -215,9 +215,9 @@ def test_rows_by_mouse(browser, site, node):  # noqa: F811
         assert not visit.problems
 
 
-def test_rows_by_keys_and_address(browser, site):  # noqa: F811
+def test_rows_by_touch_keys_and_address(browser, site):  # noqa: F811
     """What is shared moves with the image; what is not does not."""
-    with Visit(browser, f'{site}/{PAGES["rows"]}') as visit:
+    with Visit(browser, f'{site}/{PAGES["rows"]}', **TOUCH) as visit:
         figure = start(visit, 'rows')
         before = [shares(figure, f'output, {kind},') for kind in KINDS]
         figure.get_by_role('button', name='move the image right').focus()
@@ -232,6 +232,13 @@ def test_rows_by_keys_and_address(browser, site):  # noqa: F811
         for key in ('ArrowDown', 'ArrowLeft', 'ArrowLeft'):
             visit.page.keyboard.press(key)
         assert 'Output [4, 1]:' in figure.inner_text()
+        output = figure.get_by_label('output, local')
+        side = output.bounding_box()['width']
+        output.tap(position={'x': 0.56 * side, 'y': 0.94 * side})
+        assert 'Output [7, 4]:' in figure.inner_text()
+        figure.get_by_role('button', name='move the output left').tap()
+        assert 'Output [7, 3]:' in figure.inner_text()
+        assert overflow(visit.page) <= 0
         link = figure.get_by_role('link').get_attribute('href')
         before = sums(figure)
         bad_addresses(visit, figure, 'rows', [
