@@ -14,6 +14,8 @@ import zipfile
 from collections import OrderedDict
 from pathlib import Path
 
+from PIL import Image
+
 PER_CLASS = 2  # images of each class that LeNet alive offers
 
 
@@ -90,8 +92,50 @@ def lenet(folder):
                      *(images[784 * i:784 * (i + 1)] for i in chosen)])
 
 
+def _sums(folder, side):
+    """The photograph's three channels, summed over side x side pixels."""
+    with Image.open(folder / 'helpers' / 'photograph.png') as picture:
+        width, height = picture.size
+        channels = [channel.tobytes() for channel in picture.split()]
+    corners = [i * width + j for i in range(0, height - side + 1, side)
+               for j in range(0, width - side + 1, side)]
+    return [[sum(sum(channel[corner + width * a:corner + width * a + side])
+                 for a in range(side)) for corner in corners]
+            for channel in channels]
+
+
+@functools.cache
+def kernels(folder):
+    """Kernels: the photograph in grey, 96 x 82, exactly as 7.2 computes it.
+
+    A pixel is the mean of two rows, two columns and three channels. Each is
+    stored as the sum of these twelve bytes, in two bytes, the lowest first.
+    """
+    sums = [sum(pixel) for pixel in zip(*_sums(folder, 2))]
+    return struct.pack(f'<{len(sums)}H', *sums)
+
+
+@functools.cache
+def mixer(folder):
+    """Mixer: the boot and the pullover of 7.4 side by side, 28 x 56 bytes."""
+    with zipfile.ZipFile(folder / 'helpers' / 'sample.npz') as archive:
+        (_, images), (_, classes) = (_read_npy(archive.read(
+            f'val_{part}.npy')) for part in ('images', 'labels'))
+    starts = [784 * classes.index(label) for label in (9, 2)]
+    return b''.join(images[start + 28 * i:start + 28 * i + 28]
+                    for i in range(28) for start in starts)
+
+
+@functools.cache
+def photograph(folder):
+    """The photograph in colour, 3 x 64 x 54 bytes: means of 3 x 3 pixels."""
+    return bytes(round(pixel / 9) for channel in _sums(folder, 3)
+                 for pixel in channel)
+
+
 # The data of a figure, by its name.
-DATA = {'lenet': lenet}
+DATA = {'lenet': lenet, 'kernels': kernels, 'mixer': mixer,
+        'photograph': photograph}
 
 
 def size(app, figure):

@@ -27,21 +27,21 @@ BEGUN = json.dumps({'version': 1, 'ask': {}, 'cards': {}, 'last': {
 
 def sections(number):
     """All that stands below each heading of a chapter, by its anchor."""
-    found, open_ones = {}, []
+    found, above = {}, []
     for cell in nbformat.read(find_chapter(number), as_version=4).cells[1:]:
-        text = cell.source
-        for output in cell.get('outputs', ()):
-            text += str(output.get('text', '')) + str(
-                output.get('data', {}).get('text/plain', ''))
-        heading = re.match(r'(#+) (.*)', text)
-        if cell.cell_type == 'markdown' and heading:
-            level = len(heading[1])
-            anchor = re.sub(r'[^\w -]', '', heading[2].lower()).replace(
-                ' ', '-')
-            open_ones = [one for one in open_ones if one[0] < level]
-            open_ones.append((level, anchor))
-        for _, anchor in open_ones:
-            found[anchor] = f'{found.get(anchor, "")}\n{text}'
+        parts = re.split(r'^(?=#+ )', cell.source, flags=re.M) if (
+            cell.cell_type == 'markdown') else [cell.source + ''.join(
+                str(output.get('text', '')) + str(output.get(
+                    'data', {}).get('text/plain', ''))
+                for output in cell.outputs)]
+        for part in parts:
+            heading = re.match(r'(#+) (.*)', part)
+            if heading and cell.cell_type == 'markdown':
+                above = [one for one in above if len(one[0]) < len(heading[1])]
+                above.append((heading[1], re.sub(
+                    r'[^\w -]', '', heading[2].lower()).replace(' ', '-')))
+            for _, anchor in above:
+                found[anchor] = f'{found.get(anchor, "")}\n{part}'
     return found
 
 

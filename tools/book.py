@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 SOURCES = ['_config.yml', '_toc.yml', 'index.md', 'glossary.md',
            'errata.md', 'recall.md', 'references.md', 'references.bib',
            'chapters', '_static', '_ext', '_templates', 'results/lenet.pt',
-           'helpers/data.py', 'helpers/sample.npz']
+           'helpers/data.py', 'helpers/sample.npz', 'helpers/photograph.png']
 
 
 def copy_sources(folder, chapters=None):

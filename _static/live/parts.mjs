@@ -118,10 +118,10 @@ export const easel = (width, height) => h('canvas', {width, height});
 // From 0 to 1: black to white.
 export const grey = x => [255 * x, 255 * x, 255 * x];
 
-// From -most to most: red, through nothing, to blue. The page shines through,
-// so that zero is the page itself, light or dark.
+// From -most to most: blue, through nothing, to red, as in the chapters. The page
+// shines through, so that zero is the page itself, light or dark.
 export const signed = most => x => [
-  ...x < 0 ? [214, 87, 60] : [47, 127, 193],
+  ...x < 0 ? [47, 127, 193] : [214, 87, 60],
   255 * Math.min(1, Math.abs(x) / (most || 1))];
 
 // `color` gives red, green, blue and, if not opaque, the fourth: 0 to 255.
