@@ -15,7 +15,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 # Images of each class that the figures offer.
-PER_CLASS = {'lenet': 2}
+PER_CLASS = {'lenet': 2, 'batch': 15}
 
 
 class _Weights(pickle.Unpickler):
@@ -125,6 +125,8 @@ def runs(folder):
 # The data of a figure, by its name.
 DATA = {'lenet': functools.partial(network, figure='lenet',
                                    weights='lenet.pt'),
+        'batch': functools.partial(network, figure='batch',
+                                   weights='bn-lenet.pt'),
         'runs': runs}
 
 

@@ -193,6 +193,9 @@ const style = `
   .live .fields label {
     flex-wrap: wrap;
   }
+  .live .fields select {
+    flex-basis: 7rem;
+  }
   .live .strip {
     gap: 0.2rem;
     grid-template-columns: 5.9rem minmax(0, 1fr);
