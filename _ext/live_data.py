@@ -16,7 +16,8 @@ from pathlib import Path
 
 from PIL import Image
 
-PER_CLASS = 2  # images of each class that LeNet alive offers
+# Images of each class that the figures offer.
+PER_CLASS = {'lenet': 2, 'batch': 15}
 
 
 class _Weights(pickle.Unpickler):
@@ -29,22 +30,24 @@ class _Weights(pickle.Unpickler):
 
     def find_class(self, module, name):
         try:
-            return {'OrderedDict': OrderedDict, 'FloatStorage': 'float32',
+            return {'OrderedDict': OrderedDict, 'FloatStorage': 4,
+                    'LongStorage': 8,  # batches that a normalization saw
                     '_rebuild_tensor_v2': self._tensor}[name]
         except KeyError:
             raise pickle.UnpicklingError(
                 f'{module}.{name} is no part of float32 weights.') from None
 
     def persistent_load(self, place):
-        return self.archive.read(f'{self.top}data/{place[2]}')
+        return place[1], self.archive.read(f'{self.top}data/{place[2]}')
 
     @staticmethod
-    def _tensor(storage, offset, shape, strides, *_):
-        if offset or len(storage) != 4 * math.prod(shape):
+    def _tensor(stored, offset, shape, strides, *_):
+        size, storage = stored
+        if offset or len(storage) != size * math.prod(shape):
             raise pickle.UnpicklingError('Weights share their memory.')
-        places = (4 * sum(map(int.__mul__, index, strides)) for index in
+        places = (size * sum(map(int.__mul__, index, strides)) for index in
                   itertools.product(*map(range, shape)))  # in C order
-        return shape, b''.join(storage[i:i + 4] for i in places)
+        return shape, b''.join(storage[i:i + size] for i in places)
 
 
 def _read_npy(data):
@@ -57,30 +60,31 @@ def _read_npy(data):
     return header['shape'], data[start:]
 
 
-def _read_labels(path):
-    """The names of the classes, without running the module."""
-    return next(ast.literal_eval(node.value)
-                for node in ast.parse(path.read_text()).body
+def _constant(source, name):
+    """What a name stands for in some code, without running it."""
+    return next(ast.literal_eval(node.value) for node in ast.parse(source).body
                 if isinstance(node, ast.Assign)
-                and node.targets[0].id == 'LABELS')
+                and node.targets[0].id == name)
 
 
 @functools.cache
-def lenet(folder):
-    """LeNet alive: recorded weights, and validation images of the sample.
+def network(folder, figure, weights):
+    """A network's recorded weights, and validation images of the sample.
 
     Four bytes say how long the index is, a JSON text that names labels,
     weights with their shapes, and the images' classes; after it come the
     weights as float32, lowest byte first, and the images as bytes.
     """
-    with zipfile.ZipFile(folder / 'results' / 'lenet.pt') as archive:
-        weights = _Weights(archive).load()
+    with zipfile.ZipFile(folder / 'results' / weights) as archive:
+        weights = {
+            name: part for name, part in _Weights(archive).load().items()
+            if not name.endswith('num_batches_tracked')}
     with zipfile.ZipFile(folder / 'helpers' / 'sample.npz') as archive:
         (_, images), (_, classes) = (_read_npy(archive.read(
             f'val_{part}.npy')) for part in ('images', 'labels'))
-    labels = _read_labels(folder / 'helpers' / 'data.py')
-    chosen = [[i for i, c in enumerate(classes) if c == label][:PER_CLASS]
-              for label in range(len(labels))]
+    labels = _constant((folder / 'helpers' / 'data.py').read_text(), 'LABELS')
+    chosen = [[i for i, c in enumerate(classes) if c == label]
+              [:PER_CLASS[figure]] for label in range(len(labels))]
     chosen = [i for row in zip(*chosen) for i in row]  # a row has each class
     index = json.dumps({
         'labels': labels, 'classes': [classes[i] for i in chosen],
@@ -133,8 +137,40 @@ def photograph(folder):
                  for pixel in channel)
 
 
+@functools.cache
+def runs(folder):
+    """Every recorded run of every network that the page compares, as JSON.
+
+    Their names and order are those of the page; what it does not name comes
+    last. As in `helpers.load_records`, a record without one learning rate for
+    all of its runs is no network's. Losses keep six digits.
+    """
+    page = json.loads((folder / 'chapters' / 'compare.ipynb').read_text())
+    names = next(_constant(''.join(cell['source']), 'NAMES')
+                 for cell in page['cells']
+                 if 'NAMES = ' in ''.join(cell['source']))
+    records = {path.stem: json.loads(path.read_text())
+               for path in sorted((folder / 'results').glob('*.json'))}
+    return json.dumps([{
+        'name': names.get(name, name),
+        'runs': [{
+            'seed': run['seed'],
+            'machine': f'{run["device"]}, {run["precision"]}',
+            'date': run['date'], 'commit': run['commit'][:8],
+            **{key: [float(f'{epoch[key]:.6g}') for epoch in run['epochs']]
+               for key in ('val_acc', 'val_loss', 'train_loss')}}
+            for run in records[name]['runs']]}
+        for name in sorted(records, key=[*names, *records].index)
+        if 'lr' in records[name].get('hyperparameters', ())],
+        separators=(',', ':')).encode()
+
+
 # The data of a figure, by its name.
-DATA = {'lenet': lenet, 'kernels': kernels, 'mixer': mixer,
+DATA = {'lenet': functools.partial(network, figure='lenet',
+                                   weights='lenet.pt'),
+        'batch': functools.partial(network, figure='batch',
+                                   weights='bn-lenet.pt'),
+        'runs': runs, 'kernels': kernels, 'mixer': mixer,
         'photograph': photograph}
 
 

@@ -93,9 +93,11 @@ document.addEventListener('DOMContentLoaded', () => {
   }
 });
 // An address that leads into what is folded, such as #solution-3, opens it, and
-// so does one that leads into what is held back.
+// so does one that leads into what is held back, such as a live figure's.
 const unfold = () => {
-  const place = document.querySelector(':target');
+  const [, figure] = location.hash.match(/^#(\w+)=/) ?? [];
+  const place = document.querySelector(
+    figure ? `.live[data-live*='"${figure}"']` : ':target');
   const held = place?.closest('.held');
   if (held) {
     reveal(predictions.find(({parts}) => parts.includes(held)));

@@ -21,13 +21,19 @@ CELLS = [(path.stem, number, place)
 BENCH = {side: f'chapters/{find_chapter(number).stem}.html'
          for side, number in (('kernel', '7-2'), ('size', '7-3'),
                               ('pool', '7-5'))}
-NEAR = "document.querySelectorAll('.live')[%d].scrollIntoView()"
+NEAR = """place => {
+  const figure = document.querySelectorAll('.live')[place];
+  // One below an output that is held back is shown with it.
+  figure.closest('.held')?.previousElementSibling.previousElementSibling
+    .querySelector('[type=button]').click();
+  figure.scrollIntoView();
+}"""
 
 
 def bring(visit, place=0):
     """The live figure of that number, once it runs."""
     figure = visit.page.locator('.live').nth(place)
-    visit.page.evaluate(NEAR % place)
+    visit.page.evaluate(NEAR, place)
     visit.page.wait_for_function(
         "place => document.querySelectorAll('.live')[place].textContent",
         arg=place)

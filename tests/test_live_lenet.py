@@ -3,7 +3,7 @@ import struct
 
 import pytest
 import torch
-from live_data import lenet
+from live_data import DATA
 from PIL import Image
 from test_live import bring, wide  # noqa: F401
 from test_site import Visit, axe, browser, overflow, site  # noqa: F401
@@ -49,7 +49,7 @@ def agree(figure, network, image):
 
 
 def test_the_data_are_the_recorded_weights_and_the_sample(network, images):
-    data = lenet(ROOT)
+    data = DATA['lenet'](ROOT)
     assert len(data) < MAX_DATA
     start = 4 + struct.unpack('<I', data[:4])[0]
     weights = torch.cat([part.flatten() for part in network.parameters()])

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 SOURCES = ['_config.yml', '_toc.yml', 'index.md', 'glossary.md',
            'errata.md', 'recall.md', 'references.md', 'references.bib',
-           'chapters', '_static', '_ext', '_templates', 'results/lenet.pt',
+           'chapters', '_static', '_ext', '_templates', 'results',
            'helpers/data.py', 'helpers/sample.npz', 'helpers/photograph.png']
 
 

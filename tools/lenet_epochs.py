@@ -2,8 +2,8 @@
 
 The figure of 7.6 shows them. LeNet is trained with the chapter's own code, and
 seed, as the run whose weights are recorded, on a processor and in fp32; the
-last epoch's weights are the recorded ones. Those before are written as steps of
-1/64 from one epoch to the one before it, int8, compressed by zlib: 0.1 MB.
+last epoch's weights are the recorded ones. Those before are written in steps
+of 1/64 from one epoch to the one before it, int8, compressed by zlib.
 """
 import sys
 import zlib

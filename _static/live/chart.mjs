@@ -54,7 +54,7 @@ function svg(tag, settings, ...children) {
 
 // Round numbers from least to most, about `count` of them; for a logarithmic
 // axis powers of ten.
-function ticks(least, most, count, log) {
+export function ticks(least, most, count, log) {
   if (log) {
     const [from, to] = [Math.floor(least), Math.ceil(most)];
     const step = Math.ceil((to - from) / count) || 1;

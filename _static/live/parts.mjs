@@ -76,10 +76,12 @@ export function field(name, change) {
         event.preventDefault();
         move(by);
       }
+      // Typing what was refused before is no change to the browser.
+      if (event.key === 'Enter') change(input.value, input);
     }});
   const move = by => {
-    const next = Number(input.value.replace('−', '-')) + by;
-    change(isNaN(next) ? input.value : String(next), input);
+    const next = +input.value.replace('−', '-') + by;
+    change(isNaN(next) ? input.value : `${next}`, input);
   };
   const less = press('−', () => move(-1));
   const more = press('+', () => move(1));

@@ -1,0 +1,31 @@
+// Data that a figure loads when its reader asks for them, NAME.bin beside it.
+import {dress, h, press} from './parts.mjs';
+
+// A question and a button in the figure's place until the data are there; then
+// `start` gets them.
+export function offer(place, {name, label, what, ask, bytes}, start) {
+  dress();
+  const fault = h('p', {class: 'fault', role: 'alert'});
+  const button = press(`load the ${what}, ${Math.ceil(bytes / 1000)} kB`,
+                       async () => {
+    button.disabled = true;
+    fault.textContent = '';
+    try {
+      const answer = await fetch(new URL(`${name}.bin`, import.meta.url));
+      if (!answer.ok) throw new RangeError(`The server says ${answer.status}.`);
+      const buffer = await answer.arrayBuffer();
+      if (buffer.byteLength !== bytes) {
+        throw new RangeError('Its file is not complete.');
+      }
+      start(buffer);
+    } catch (error) {
+      button.disabled = false;
+      fault.textContent = `The ${what} could not be loaded: ${
+        error.message} The picture above stays; try again.`;
+    }
+  });
+  place.replaceChildren(h(
+    'section', {'aria-label': label}, h('p', {class: 'ask'}, h(
+      'b', null, 'Try it. '), ask),
+    h('div', {class: 'row'}, button), fault));
+}
