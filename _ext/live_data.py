@@ -165,13 +165,18 @@ def runs(folder):
         separators=(',', ':')).encode()
 
 
+def lenet_epochs(folder):
+    """LeNet's weights while it was trained, as tools/lenet_epochs.py says."""
+    return (folder / 'results' / 'lenet-epochs.bin').read_bytes()
+
+
 # The data of a figure, by its name.
 DATA = {'lenet': functools.partial(network, figure='lenet',
                                    weights='lenet.pt'),
         'batch': functools.partial(network, figure='batch',
                                    weights='bn-lenet.pt'),
         'runs': runs, 'kernels': kernels, 'mixer': mixer,
-        'photograph': photograph}
+        'photograph': photograph, 'lenet-epochs': lenet_epochs}
 
 
 def size(app, figure):

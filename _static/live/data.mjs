@@ -29,3 +29,17 @@ export function offer(place, {name, label, what, ask, bytes}, start) {
       'b', null, 'Try it. '), ask),
     h('div', {class: 'row'}, button), fault));
 }
+
+// A network's file, as the book's build writes it: an index, weights, images.
+export function readNetwork(buffer) {
+  let place = 4 + new DataView(buffer).getUint32(0, true);
+  const index = JSON.parse(new TextDecoder().decode(buffer.slice(4, place)));
+  const weights = Object.values(index.weights).map(shape => {
+    const size = shape.reduce((a, b) => a * b);
+    place += 4 * size;
+    return {shape, data: new Float32Array(buffer, place - 4 * size, size)};
+  });
+  const area = (buffer.byteLength - place) / index.classes.length;
+  return {...index, weights, images: index.classes.map((_, i) => new Uint8Array(
+    buffer, place + i * area, area))};
+}

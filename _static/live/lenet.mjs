@@ -2,7 +2,8 @@
 // chooses, draws or loads, through every map and unit, to ten probabilities.
 import {avgPool, conv2d, flatten, linear, sigmoid, softmax, tensor}
   from './forward.mjs';
-import {add, ARROWS, choice, dress, easel, field, fromAddress, grey, h, paintOn,
+import {offer, readNetwork} from './data.mjs';
+import {add, ARROWS, choice, easel, field, fromAddress, grey, h, paintOn,
         press, readNumber, readWhole, show, tick} from './parts.mjs';
 
 const SIDE = 28, AREA = SIDE * SIDE, FAR = 4, SQUARE = 8;
@@ -53,8 +54,7 @@ const QUESTIONS = [{
   ask: 'Go back through its training: up to which epoch does it say nearly ' +
        'the same of every image?',
   solved: ({epoch}, {p}) => epoch && Math.max(...p) < 0.25,
-  answer: 'Found. This is the plateau. Choose other images, here and one ' +
-          'epoch later.',
+  answer: 'Found: the plateau. Choose other images, here and an epoch on.',
 }, {
   ask: 'Draw something that it calls a trouser with more than 50 %.',
   state: {pixels: new Uint8Array(AREA), pen: true},
@@ -242,43 +242,6 @@ const style = `
   }
 }`;
 
-// The file that the book's build writes: an index, weights, images.
-function readData(buffer, bytes) {
-  if (buffer.byteLength !== bytes) {
-    throw new RangeError('Its file is not complete.');
-  }
-  let place = 4 + new DataView(buffer).getUint32(0, true);
-  const index = JSON.parse(new TextDecoder().decode(
-    buffer.slice(4, place)));
-  const weights = Object.values(index.weights).map(shape => {
-    const size = shape.reduce((a, b) => a * b);
-    place += 4 * size;
-    return tensor(shape, new Float32Array(buffer, place - 4 * size, size));
-  });
-  const images = index.classes.map((_, i) => new Uint8Array(
-    buffer, place + i * AREA, AREA));
-  return {...index, weights, images};
-}
-
-// The weights after each epoch but the last: steps of 1/64 from one epoch to the
-// one before it.
-async function readTraining(answer, weights) {
-  const steps = new Int8Array(await new Response(answer.body.pipeThrough(
-    new DecompressionStream('deflate'))).arrayBuffer());
-  const sums = weights.map(({data}) => data.map(x => Math.round(64 * x)));
-  let place = 0;
-  return Array.from({length: 10}, () => weights.map(({shape}, layer) => {
-    sums[layer].forEach((_, i) => { sums[layer][i] += steps[place++]; });
-    return tensor(shape, sums[layer].map(x => x / 64));
-  })).reverse();
-}
-
-async function get(file) {
-  const answer = await fetch(new URL(file, import.meta.url));
-  if (!answer.ok) throw new RangeError(`The server says ${answer.status}.`);
-  return answer;
-}
-
 // Each layer's numbers for one image, and the sums that its sigmoid got. The
 // map, or the unit, of a layer that is off gives zeros.
 function run(image, weights, off) {
@@ -330,44 +293,6 @@ function prepare(pixels, {dy, dx, paint, grey, cover}) {
   });
 }
 
-// A picture as 28x28 greys, light on black as in the data set; and a sentence
-// about what was done to it.
-async function readPicture(file) {
-  if (file.size > 10e6) {
-    throw new RangeError(`This file has ${Math.round(file.size / 1e6)} MB. ` +
-                         'Choose a picture of 10 MB or less.');
-  }
-  const bitmap = await createImageBitmap(file).catch(() => {
-    throw new RangeError(`“${file.name.slice(0, 40)}” is not a picture that ` +
-                         'this browser can read.');
-  });
-  const [width, height] = [bitmap.width, bitmap.height].map(n => Math.ceil(
-    n * SIDE / Math.max(bitmap.width, bitmap.height)));
-  const context = h('canvas', {width, height}).getContext('2d');
-  context.imageSmoothingQuality = 'high';
-  context.drawImage(bitmap, 0, 0, width, height);
-  const {data} = context.getImageData(0, 0, width, height);
-  const greys = Array.from({length: width * height}, (_, i) => (
-    0.299 * data[4 * i] + 0.587 * data[4 * i + 1] + 0.114 * data[4 * i + 2]
-  ) * data[4 * i + 3] / 255);
-  if (data.every((x, i) => i % 4 < 3 || x < 8)) {
-    throw new RangeError('This picture is transparent everywhere: there is ' +
-                         'nothing to see in it.');
-  }
-  const border = greys.filter((_, i) => i < width || i >= greys.length - width
-    || i % width % (width - 1) === 0);
-  const light = border.reduce((a, b) => a + b) / border.length > 127;
-  const pixels = new Uint8Array(AREA);
-  const top = (SIDE - height) >> 1, left = (SIDE - width) >> 1;
-  greys.forEach((grey, i) => {
-    pixels[(top + Math.floor(i / width)) * SIDE + left + i % width] =
-      light ? 255 - grey : grey;
-  });
-  return {pixels, photo: 'Your picture in 28 × 28 greys. It does not leave ' +
-    'this machine.' + (light ? ' It was inverted: the network knows light ' +
-    'clothes on black.' : '')};
-}
-
 // The state in the address, and back.
 const write = ({sample, dy, dx, paint, grey, cover, off, at, epoch}) => [
   sample, dy, dx, paint, grey, cover ?? '', off ?? '', at, epoch].join('/');
@@ -410,27 +335,12 @@ const row = (...parts) => h('div', {class: 'row'}, parts);
 const modified = event => event.ctrlKey || event.metaKey || event.altKey;
 
 export default function lenet(place, {bytes}) {
-  dress();
   document.head.append(h('style', null, style));
-  const fault = h('p', {class: 'fault', role: 'alert'});
-  const button = press(`load the network, ${Math.ceil(bytes / 1000)} kB`,
-                       async () => {
-    button.disabled = true;
-    fault.textContent = '';
-    try {
-      const answer = await get('lenet.bin');
-      alive(place, readData(await answer.arrayBuffer(), bytes));
-    } catch (error) {
-      button.disabled = false;
-      fault.textContent = `The network could not be loaded: ${
-        error.message} The picture above stays; try again.`;
-    }
-  });
-  place.replaceChildren(h(
-    'section', {'aria-label': 'LeNet alive'}, h('p', {class: 'ask'}, h(
-      'b', null, 'Try it. '), 'Which shift of an image breaks the trained ' +
-      'network first? It can run here.'),
-    row(button), fault));
+  offer(place, {
+    name: 'lenet', label: 'LeNet alive', what: 'network', bytes,
+    ask: 'Which shift of an image breaks the trained network first? It can ' +
+         'run here.',
+  }, buffer => alive(place, readNetwork(buffer)));
 }
 
 function alive(place, {weights: last, images, labels, classes}) {
@@ -458,7 +368,8 @@ function alive(place, {weights: last, images, labels, classes}) {
   async function goTo(epoch) {
     try {
       if (epoch < 10 && !past.length) {
-        past = await readTraining(await get('lenet-epochs.bin'), last);
+        const {readTraining} = await import('./epochs.mjs');
+        past = await readTraining(last);
       }
       change({epoch});
     } catch (error) {
@@ -501,7 +412,8 @@ function alive(place, {weights: last, images, labels, classes}) {
   async function load([file]) {
     try {
       if (file) {
-        change({...START, at: state.at, ...await readPicture(file)});
+        const {readPicture} = await import('./picture.mjs');
+        change({...START, at: state.at, ...await readPicture(file, SIDE)});
       }
     } catch (error) {
       fault.textContent = error.message;

@@ -127,9 +127,6 @@ export const look = `
   font-size: 0.8125rem;
   white-space: nowrap;
 }
-.live .sign {
-  font-size: 1.3rem;
-}
 .live table {
   border-collapse: separate;
   border-spacing: 0;
@@ -161,32 +158,6 @@ export const look = `
 .live td:first-child {
   border-left-width: 1px;
 }
-.live td.padding {
-  background: none;
-  border-style: dashed;
-  color: var(--color-foreground-muted);
-}
-.live td.unread {
-  background: repeating-linear-gradient(45deg,
-    var(--color-foreground-border) 0 1px,
-    var(--color-background-border) 1px 5px);
-  color: var(--color-foreground-primary);
-}
-.live td.lit::after, .live td.chosen::after {
-  border: 2px solid var(--color-good);
-  content: "";
-  inset: -1px;
-  pointer-events: none;
-  position: absolute;
-  z-index: 1;
-}
-.live td.lit {
-  font-weight: 700;
-}
-.live td.chosen::after {
-  border-color: var(--color-brand-primary);
-  border-width: 3px;
-}
 .live td:focus-visible {
   outline: 3px solid var(--color-brand-primary);
   outline-offset: 1px;
@@ -195,9 +166,6 @@ export const look = `
 .live .told {
   font-size: 0.9375rem;
   min-height: calc(1.5em * var(--lines, 2));
-}
-.live .size {
-  color: var(--color-foreground-secondary);
 }
 @container (max-width: 30rem) {
   .live > section {
