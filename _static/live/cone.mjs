@@ -81,8 +81,8 @@ const CHAPTERS = {
       state: {rows: Array.from({length: 4}, () => layer(3, 1, 4))},
       solved: ({layers, holes}) => all(layers, 3, 1, 16) && !holes &&
         layers.length < 5 && size(layers) >= 28,
-      answer: 'Found. With 1, 2, 4 and 8 each layer fills the holes of the ' +
-              'next.',
+      answer: 'Found. With 1, 2, 4 and 8, for example, each layer fills the ' +
+              'holes of the next.',
     }, {
       ask: 'VGG has no dilation. See 28×28 pixels with 7 layers or fewer, ' +
            'no kernel larger than 3×3. What must the stride do?',
@@ -122,6 +122,9 @@ const style = `
 .live .cone-pair > div {
   flex: 0 1 15rem;
   min-width: 8rem;
+}
+.live .cone-pair .name {
+  white-space: normal;
 }
 .live .cone-map {
   aspect-ratio: 1;
@@ -300,9 +303,9 @@ function read(text, {parts}) {
   }));
   must(table.length <= ROWS && table.every(row => row.length === 4),
        'The rows have a wrong size.');
-  must(SIDES.includes(+side) && KINDS[kind], 'The image is not known.');
+  must(SIDES.includes(+side) && KINDS[+kind], 'The image is not known.');
   const layers = stack(table, +side);
-  const state = {...START, rows: table, side: +side, kind: KINDS[kind],
+  const state = {...START, rows: table, side: +side, kind: KINDS[+kind],
                  up: up ? readWhole(up, 'The layer', 1, layers.length) : null,
                  channels: readWhole(channels ?? '', 'channels', 1, 512)};
   const {map} = layers[(state.up ?? layers.length) - 1];
@@ -331,7 +334,7 @@ export default function cone(place, {side: chapter = 'kernels'}) {
   }
 
   // A change of the state is made only if something can be computed from it.
-  function change(changes, input) {
+  function change(changes, input, before) {
     guard(() => {
       const next = {...state, ...changes};
       const total = add(next.rows.map(([times]) => times));
@@ -340,7 +343,7 @@ export default function cone(place, {side: chapter = 'kernels'}) {
       if (next.at) next.at = computed.unit;
       [state, result] = [next, computed];
       draw();
-    }, input);
+    }, input, before);
   }
 
   function guard(act, input, before = '') {
@@ -542,8 +545,9 @@ export default function cone(place, {side: chapter = 'kernels'}) {
   const open = () => {
     const text = fromAddress('cone');
     if (text !== null && location.hash !== link.hash) {
-      guard(() => change(read(text, CHAPTERS[chapter])), null,
-            'This address holds no stack that can be shown. ');
+      const before = 'This address holds no stack that can be shown. ';
+      guard(() => change(read(text, CHAPTERS[chapter]), null, before), null,
+            before);
     }
   };
   addEventListener('hashchange', open);

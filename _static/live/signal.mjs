@@ -180,7 +180,7 @@ const write = ({activation, depth, width, gain, measure, first}) => [
 
 function read(text) {
   const [activation, depth, width, gain, measure, first] = text.split('/');
-  must(activation in FUNCTIONS && MEASURES.includes(measure),
+  must(Object.hasOwn(FUNCTIONS, activation) && MEASURES.includes(measure),
        'The activation or the measure is not known.');
   return {activation, measure, gain: readGain(gain ?? ''),
           depth: readWhole(depth, 'depth', 1, 40),
