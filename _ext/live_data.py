@@ -170,12 +170,22 @@ def lenet_epochs(folder):
     return (folder / 'results' / 'lenet-epochs.bin').read_bytes()
 
 
+@functools.cache
+def cone(folder):
+    """Cone: the first ankle boot of the sample, which 8.2 shows, 784 bytes."""
+    with zipfile.ZipFile(folder / 'helpers' / 'sample.npz') as archive:
+        (_, images), (_, classes) = (_read_npy(archive.read(
+            f'train_{part}.npy')) for part in ('images', 'labels'))
+    start = 784 * classes.index(9)
+    return images[start:start + 784]
+
+
 # The data of a figure, by its name.
 DATA = {'lenet': functools.partial(network, figure='lenet',
                                    weights='lenet.pt'),
         'batch': functools.partial(network, figure='batch',
                                    weights='bn-lenet.pt'),
-        'runs': runs, 'kernels': kernels, 'mixer': mixer,
+        'cone': cone, 'runs': runs, 'kernels': kernels, 'mixer': mixer,
         'photograph': photograph, 'lenet-epochs': lenet_epochs}
 
 

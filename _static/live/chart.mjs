@@ -58,7 +58,7 @@ export function ticks(least, most, count, log) {
   if (log) {
     const [from, to] = [Math.floor(least), Math.ceil(most)];
     const step = Math.ceil((to - from) / count) || 1;
-    return Array.from({length: Math.floor((to - from) / step) + 1},
+    return Array.from({length: Math.ceil((to - from) / step) + 1},
                       (_, i) => from + i * step);
   }
   const rough = (most - least) / count || 1;
@@ -69,11 +69,16 @@ export function ticks(least, most, count, log) {
                     (_, i) => (from + i) * step);
 }
 
-// The exact digits that a number needs, in the table and at the axes.
-const exact = x => x === 0 || (Math.abs(x) >= 0.01 && Math.abs(x) < 1e5)
-  ? `${+x.toPrecision(4)}`.replace('-', '−')
-  : x.toExponential(1).replace('-', '−').replace(/e([+−-]?)/, (_, sign) =>
-    ` · 10^${sign === '+' ? '' : '−'}`);
+// The digits that a number needs, in the table and at the axes: 0.05, 1.4 · 10⁻³
+// and, for a power of ten, 10⁻³.
+export function exact(x) {
+  if (x === 0 || (Math.abs(x) >= 0.01 && Math.abs(x) < 1e5)) {
+    return `${+x.toPrecision(4)}`.replace('-', '−');
+  }
+  const [digits, power] = x.toExponential(1).split('e');
+  return (digits === '1.0' ? '10' : `${digits} · 10`.replace('-', '−')) +
+    power.replace(/[+]/, '').replace(/./g, sign => '⁰¹²³⁴⁵⁶⁷⁸⁹'[sign] ?? '⁻');
+}
 
 // An empty chart, and `draw`, which shows lines in it: each has a `name`, which
 // stands at its end, and `points`, [[x, y], ...]; `dots` are not joined, `faint`

@@ -137,9 +137,14 @@ export function paintOn(canvas, values, color) {
   context.putImageData(picture, 0, 0);
 }
 
-// What follows the figure's name in the page's address, or null.
+// What follows the figure's name in the page's address, or null. What cannot be
+// decoded is empty, which no figure takes for a state.
 export function fromAddress(name) {
   const start = `#${name}=`;
-  return location.hash.startsWith(start)
-    ? decodeURIComponent(location.hash.slice(start.length)) : null;
+  if (!location.hash.startsWith(start)) return null;
+  try {
+    return decodeURIComponent(location.hash.slice(start.length));
+  } catch {
+    return '';
+  }
 }
