@@ -227,7 +227,7 @@ BROKEN = {
     'all is tolerated': (set_tolerance(6, 0.02, 'apart by 3.1e-08, -0.01'),
                          'has the tolerance 0.02 and prints no number above'),
     'live name': (set_live(7, 'bnch'), "cell 7: names the live figure 'bnch': "
-                  'there are bench'),
+                  'there are '),
     'live module': (set_live(7, {'figure': 'parts'}), "figure 'parts': there"),
     'live nothing': (set_live(7, True), 'cell 7: names the live figure True'),
     'live alone': (set_live(6, 'bench'), 'cell 6: has a live figure and shows '

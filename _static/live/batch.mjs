@@ -291,12 +291,12 @@ function read(text, norms) {
 }
 
 export default function batch(place, {bytes}) {
-  document.head.append(h('style', null, style));
   offer(place, {
     name: 'batch', label: 'An image in a batch', what: 'network', bytes,
     ask: 'Can the other images of a batch change what the network sees in ' +
          'one of them?',
   }, buffer => mix(place, readBatch(buffer)));
+  document.head.append(h('style', null, style));
 }
 
 function mix(place, {weights, images, labels, classes}) {

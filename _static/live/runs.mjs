@@ -194,7 +194,7 @@ const style = `
     flex-wrap: wrap;
   }
   .live .fields select {
-    flex-basis: 7rem;
+    flex-basis: 9rem;
   }
   .live .strip {
     gap: 0.2rem;
@@ -266,11 +266,11 @@ function read(text, networks, machines) {
 }
 
 export default function runs(place, {bytes}) {
-  document.head.append(h('style', null, style));
   offer(place, {
     name: 'runs', label: 'Every recorded run', what: 'records', bytes,
     ask: 'Which difference between two networks is larger than the noise?',
   }, buffer => compare(place, JSON.parse(new TextDecoder().decode(buffer))));
+  document.head.append(h('style', null, style));
 }
 
 function compare(place, networks) {
