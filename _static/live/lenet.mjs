@@ -54,7 +54,7 @@ const QUESTIONS = [{
   ask: 'Go back through its training: up to which epoch does it say nearly ' +
        'the same of every image?',
   solved: ({epoch}, {p}) => epoch && Math.max(...p) < 0.25,
-  answer: 'Found: the plateau. Try other images, here and an epoch on.',
+  answer: 'Found: the plateau. Try it with other images.',
 }, {
   ask: 'Draw something that it calls a trouser with more than 50 %.',
   state: {pixels: new Uint8Array(AREA), pen: true},
@@ -338,7 +338,7 @@ export default function lenet(place, {bytes}) {
   document.head.append(h('style', null, style));
   offer(place, {
     name: 'lenet', label: 'LeNet alive', what: 'network', bytes,
-    ask: 'Which shift of an image breaks the trained network first?',
+    ask: 'Which shift of an image breaks the network first?',
   }, buffer => alive(place, readNetwork(buffer)));
 }
 
