@@ -18,7 +18,8 @@ from browser import chromium, served
 from conftest import ROOT, find_chapter
 from print_book import print_book
 
-PAGES = (['index', 'glossary', 'errata', 'references', 'search', '404']
+PAGES = (['index', 'recall', 'glossary', 'errata', 'references', 'search',
+          '404']
          + [f'chapters/{path.stem}'
             for path in sorted((ROOT / 'chapters').glob('*.ipynb'))])
 WIDTHS = {'phone': 360, 'desktop': 1280}
