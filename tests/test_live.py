@@ -2,7 +2,6 @@
 import gzip
 import json
 import re
-from urllib.parse import urlsplit
 
 import pytest
 import torch
@@ -26,13 +25,30 @@ NEAR = "document.querySelectorAll('.live')[%d].scrollIntoView()"
 
 
 def bring(visit, place=0):
-    """The live figure of that number, once it runs."""
+    """The live figure of that number, or of that name, once it runs."""
+    if isinstance(place, str):
+        place = [json.loads(settings)['figure'] for settings in
+                 visit.page.locator('.live').evaluate_all(
+                     'places => places.map(place => place.dataset.live)')
+                 ].index(place)
     figure = visit.page.locator('.live').nth(place)
     visit.page.evaluate(NEAR % place)
     visit.page.wait_for_function(
         "place => document.querySelectorAll('.live')[place].textContent",
         arg=place)
     return figure
+
+
+def weight(html, *names):
+    """The bytes, gzip, of modules and of all that these import."""
+    found, left = {}, list(names)
+    while left:
+        name = left.pop()
+        if name not in found:
+            code = (html / '_static' / 'live' / f'{name}.mjs').read_text()
+            found[name] = len(gzip.compress(code.encode()))
+            left += re.findall(r"from\s*'\./(\w+)\.mjs'", code)
+    return sum(found.values())
 
 
 class Bench:
@@ -98,11 +114,8 @@ def test_each_figure_starts(browser, site, html, wide,  # noqa: F811
         visit.page.emulate_media(color_scheme='dark')
         assert not axe(visit.page, '.live', runOnly=['color-contrast']), where
         assert not visit.outside(), where
-        modules = {urlsplit(response.url).path.lstrip('/')
-                   for response in visit.responses
-                   if response.url.endswith('.mjs')}
-        assert sum(len(gzip.compress((html / module).read_bytes()))
-                   for module in modules) <= MAX_CODE, modules
+        name = json.loads(figure.get_attribute('data-live'))['figure']
+        assert weight(html, name) <= MAX_CODE, where
         visit.page.emulate_media(media='print')
         assert not figure.is_visible(), where
 

@@ -30,7 +30,7 @@ def images():
 
 
 def alive(visit):
-    figure = bring(visit)
+    figure = bring(visit, 'lenet')
     figure.get_by_role('button', name='load the network').click()
     figure.locator('.bars').wait_for()
     return figure
@@ -64,7 +64,7 @@ def test_the_data_are_the_recorded_weights_and_the_sample(network, images):
 def test_its_numbers_are_those_of_torch(browser, site, wide,  # noqa: F811
                                         network, images):
     with Visit(browser, f'{site}/{PAGE}', **wide) as visit:
-        figure = bring(visit)
+        figure = bring(visit, 'lenet')
         assert not [one for one in visit.responses
                     if one.url.endswith('lenet.bin')], 'before a click'
         alive(visit)
@@ -95,7 +95,7 @@ def test_its_numbers_are_those_of_torch(browser, site, wide,  # noqa: F811
 
 def test_it_answers_its_question_by_keys_alone(browser, site):  # noqa: F811
     with Visit(browser, f'{site}/{PAGE}') as visit:
-        figure = bring(visit)
+        figure = bring(visit, 'lenet')
         figure.get_by_role('button', name='load the network').focus()
         press = visit.page.keyboard.press
         press('Enter')
@@ -147,7 +147,7 @@ def test_bad_input_is_a_sentence(browser, site, tmp_path):  # noqa: F811
     with Visit(browser, f'{site}/index.html') as visit:
         visit.page.goto(f'{site}/{PAGE}')
         visit.page.route('**/lenet.bin', lambda route: route.fulfill(body='x'))
-        figure = bring(visit)
+        figure = bring(visit, 'lenet')
         button = figure.get_by_role('button', name='load the network')
         for answer in ({'body': 'x'}, {'status': 404}):
             visit.page.unroute('**/lenet.bin')
