@@ -4,6 +4,7 @@ Read without torch or numpy, which building the book does not need.
 """
 import ast
 import functools
+import gzip
 import io
 import itertools
 import json
@@ -15,6 +16,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 PER_CLASS = 2  # images of each class that LeNet alive offers
+TRAINED = {'train': 100, 'val': 20}  # and those on which a reader trains it
 
 
 class _Weights(pickle.Unpickler):
@@ -63,6 +65,21 @@ def _read_labels(path):
                 and node.targets[0].id == 'LABELS')
 
 
+def _images(folder, part, per_class):
+    """The first images of each class of the sample, a row having each class.
+
+    Gives their places, the images as one text of bytes, and their classes.
+    """
+    with zipfile.ZipFile(folder / 'helpers' / 'sample.npz') as archive:
+        (_, images), (_, classes) = (_read_npy(archive.read(
+            f'{part}_{kind}.npy')) for kind in ('images', 'labels'))
+    places = [[i for i, c in enumerate(classes) if c == label][:per_class]
+              for label in sorted(set(classes))]
+    places = [i for row in zip(*places) for i in row]
+    return (places, b''.join(images[784 * i:784 * (i + 1)] for i in places),
+            bytes(classes[i] for i in places))
+
+
 @functools.cache
 def lenet(folder):
     """LeNet alive: recorded weights, and validation images of the sample.
@@ -73,25 +90,30 @@ def lenet(folder):
     """
     with zipfile.ZipFile(folder / 'results' / 'lenet.pt') as archive:
         weights = _Weights(archive).load()
-    with zipfile.ZipFile(folder / 'helpers' / 'sample.npz') as archive:
-        (_, images), (_, classes) = (_read_npy(archive.read(
-            f'val_{part}.npy')) for part in ('images', 'labels'))
-    labels = _read_labels(folder / 'helpers' / 'data.py')
-    chosen = [[i for i, c in enumerate(classes) if c == label][:PER_CLASS]
-              for label in range(len(labels))]
-    chosen = [i for row in zip(*chosen) for i in row]  # a row has each class
+    places, images, classes = _images(folder, 'val', PER_CLASS)
     index = json.dumps({
-        'labels': labels, 'classes': [classes[i] for i in chosen],
-        'images': chosen,
+        'labels': _read_labels(folder / 'helpers' / 'data.py'),
+        'classes': list(classes), 'images': places,
         'weights': {name: shape for name, (shape, _) in weights.items()}})
     index += ' ' * (-len(index) % 4)  # float32 begins at a multiple of 4
     return b''.join([struct.pack('<I', len(index)), index.encode(),
-                     *(storage for _, storage in weights.values()),
-                     *(images[784 * i:784 * (i + 1)] for i in chosen)])
+                     *(storage for _, storage in weights.values()), images])
+
+
+@functools.cache
+def train(folder):
+    """Train it here: training images, then validation images, then labels.
+
+    Each is a byte; packed by gzip, which browsers can unpack.
+    """
+    parts = [_images(folder, *part) for part in TRAINED.items()]
+    return gzip.compress(b''.join([*(images for _, images, _ in parts),
+                                   *(labels for *_, labels in parts)]),
+                         mtime=0)
 
 
 # The data of a figure, by its name.
-DATA = {'lenet': lenet}
+DATA = {'lenet': lenet, 'train': train}
 
 
 def size(app, figure):
