@@ -4,6 +4,7 @@ Read without torch or numpy, which building the book does not need.
 """
 import ast
 import functools
+import gzip
 import io
 import itertools
 import json
@@ -18,6 +19,7 @@ from PIL import Image
 
 # Images of each class that the figures offer.
 PER_CLASS = {'lenet': 2, 'batch': 15}
+TRAINED = {'train': 100, 'val': 20}  # those on which a reader trains it
 
 
 class _Weights(pickle.Unpickler):
@@ -67,6 +69,21 @@ def _constant(source, name):
                 and node.targets[0].id == name)
 
 
+def _images(folder, part, per_class):
+    """The first images of each class of the sample, a row having each class.
+
+    Gives their places, the images as one text of bytes, and their classes.
+    """
+    with zipfile.ZipFile(folder / 'helpers' / 'sample.npz') as archive:
+        (_, images), (_, classes) = (_read_npy(archive.read(
+            f'{part}_{kind}.npy')) for kind in ('images', 'labels'))
+    places = [[i for i, c in enumerate(classes) if c == label][:per_class]
+              for label in sorted(set(classes))]
+    places = [i for row in zip(*places) for i in row]
+    return (places, b''.join(images[784 * i:784 * (i + 1)] for i in places),
+            bytes(classes[i] for i in places))
+
+
 @functools.cache
 def network(folder, figure, weights):
     """A network's recorded weights, and validation images of the sample.
@@ -79,21 +96,26 @@ def network(folder, figure, weights):
         weights = {
             name: part for name, part in _Weights(archive).load().items()
             if not name.endswith('num_batches_tracked')}
-    with zipfile.ZipFile(folder / 'helpers' / 'sample.npz') as archive:
-        (_, images), (_, classes) = (_read_npy(archive.read(
-            f'val_{part}.npy')) for part in ('images', 'labels'))
+    places, images, classes = _images(folder, 'val', PER_CLASS[figure])
     labels = _constant((folder / 'helpers' / 'data.py').read_text(), 'LABELS')
-    chosen = [[i for i, c in enumerate(classes) if c == label]
-              [:PER_CLASS[figure]] for label in range(len(labels))]
-    chosen = [i for row in zip(*chosen) for i in row]  # a row has each class
     index = json.dumps({
-        'labels': labels, 'classes': [classes[i] for i in chosen],
-        'images': chosen,
+        'labels': labels, 'classes': list(classes), 'images': places,
         'weights': {name: shape for name, (shape, _) in weights.items()}})
     index += ' ' * (-len(index) % 4)  # float32 begins at a multiple of 4
     return b''.join([struct.pack('<I', len(index)), index.encode(),
-                     *(storage for _, storage in weights.values()),
-                     *(images[784 * i:784 * (i + 1)] for i in chosen)])
+                     *(storage for _, storage in weights.values()), images])
+
+
+@functools.cache
+def train(folder):
+    """Train it here: training images, then validation images, then labels.
+
+    Each is a byte; packed by gzip, which browsers can unpack.
+    """
+    parts = [_images(folder, *part) for part in TRAINED.items()]
+    return gzip.compress(b''.join([*(images for _, images, _ in parts),
+                                   *(labels for *_, labels in parts)]),
+                         mtime=0)
 
 
 def _sums(folder, side):
@@ -122,12 +144,9 @@ def kernels(folder):
 @functools.cache
 def mixer(folder):
     """Mixer: the boot and the pullover of 7.4 side by side, 28 x 56 bytes."""
-    with zipfile.ZipFile(folder / 'helpers' / 'sample.npz') as archive:
-        (_, images), (_, classes) = (_read_npy(archive.read(
-            f'val_{part}.npy')) for part in ('images', 'labels'))
-    starts = [784 * classes.index(label) for label in (9, 2)]
-    return b''.join(images[start + 28 * i:start + 28 * i + 28]
-                    for i in range(28) for start in starts)
+    _, images, _ = _images(folder, 'val', 1)
+    return b''.join(images[784 * label + 28 * i:784 * label + 28 * i + 28]
+                    for i in range(28) for label in (9, 2))
 
 
 @functools.cache
@@ -173,11 +192,7 @@ def lenet_epochs(folder):
 @functools.cache
 def cone(folder):
     """Cone: the first ankle boot of the sample, which 8.2 shows, 784 bytes."""
-    with zipfile.ZipFile(folder / 'helpers' / 'sample.npz') as archive:
-        (_, images), (_, classes) = (_read_npy(archive.read(
-            f'train_{part}.npy')) for part in ('images', 'labels'))
-    start = 784 * classes.index(9)
-    return images[start:start + 784]
+    return _images(folder, 'train', 1)[1][784 * 9:]
 
 
 # The data of a figure, by its name.
@@ -185,7 +200,7 @@ DATA = {'lenet': functools.partial(network, figure='lenet',
                                    weights='lenet.pt'),
         'batch': functools.partial(network, figure='batch',
                                    weights='bn-lenet.pt'),
-        'cone': cone, 'runs': runs, 'kernels': kernels, 'mixer': mixer,
+        'cone': cone, 'train': train, 'runs': runs, 'kernels': kernels, 'mixer': mixer,
         'photograph': photograph, 'lenet-epochs': lenet_epochs}
 
 

@@ -5,6 +5,7 @@
 // result of the call before.
 import {readFileSync, writeFileSync} from 'node:fs';
 import * as arithmetic from '../_static/live/arithmetic.mjs';
+import * as forward from '../_static/live/forward.mjs';
 
 const folder = process.argv[2];
 const read = name => readFileSync(`${folder}/${name}`);
@@ -42,7 +43,7 @@ const answers = JSON.parse(read('calls.json')).map(([name, ...call]) => {
   const [group, method] = name.split('.');
   const changed = call.map(given);
   try {
-    const found = arithmetic[group];
+    const found = {...arithmetic, forward}[group];
     results.push((method ? found[method] : found)(...changed));
   } catch (error) {
     results.push({error: error.message});

@@ -81,9 +81,10 @@ def conv2d():
     Y = F.conv2d(X, K, b, **options)
     dY, (dX, dK, db) = gradients(Y, X, K, b)
     return ([['conv2d', X, K, b, options],
+             ['forward.conv2d', X, K, b, options],
              ['conv2d', X, K, None, options],
              ['conv2dBackward', X, K, dY, options]],
-            [Y, F.conv2d(X, K, **options), {'dX': dX, 'dK': dK, 'db': db}])
+            [Y, Y, F.conv2d(X, K, **options), {'dX': dX, 'dK': dK, 'db': db}])
 
 
 def a_pool():
@@ -122,9 +123,9 @@ def linear():
     X, W, b = randn(n, ins), randn(outs, ins), randn(outs)
     Y = F.linear(X, W, b)
     dY, (dX, dW, db) = gradients(Y, X, W, b)
-    return ([['linear', X, W, b], ['linear', X, W, None],
-             ['linearBackward', X, W, dY]],
-            [Y, F.linear(X, W), {'dX': dX, 'dW': dW, 'db': db}])
+    return ([['linear', X, W, b], ['forward.linear', X, W, b],
+             ['linear', X, W, None], ['linearBackward', X, W, dY]],
+            [Y, Y, F.linear(X, W), {'dX': dX, 'dW': dW, 'db': db}])
 
 
 def activation():

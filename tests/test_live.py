@@ -31,7 +31,12 @@ NEAR = """place => {
 
 
 def bring(visit, place=0):
-    """The live figure of that number, once it runs."""
+    """The live figure of that number, or of that name, once it runs."""
+    if isinstance(place, str):
+        place = [json.loads(settings)['figure'] for settings in
+                 visit.page.locator('.live').evaluate_all(
+                     'places => places.map(place => place.dataset.live)')
+                 ].index(place)
     figure = visit.page.locator('.live').nth(place)
     visit.page.evaluate(NEAR, place)
     visit.page.wait_for_function(
@@ -40,15 +45,16 @@ def bring(visit, place=0):
     return figure
 
 
-def modules_of(folder, name):
-    """A figure's module and all that it imports; the page may have others."""
-    found, new = set(), {folder / f'{name}.mjs'}
-    while new:
-        found |= new
-        text = ''.join(module.read_text() for module in new)
-        new = {folder / f'{other}.mjs' for other in re.findall(
-            r'\b(\w+)\.mjs\b', text)} - found
-    return found
+def weight(html, *names):
+    """The bytes, gzip, of modules and of all that these import."""
+    found, left = {}, list(names)
+    while left:
+        name = left.pop()
+        if name not in found:
+            code = (html / '_static' / 'live' / f'{name}.mjs').read_text()
+            found[name] = len(gzip.compress(code.encode()))
+            left += re.findall(r"from\s*'\./(\w+)\.mjs'", code)
+    return sum(found.values())
 
 
 class Bench:
@@ -114,10 +120,8 @@ def test_each_figure_starts(browser, site, html, wide,  # noqa: F811
         visit.page.emulate_media(color_scheme='dark')
         assert not axe(visit.page, '.live', runOnly=['color-contrast']), where
         assert not visit.outside(), where
-        modules = modules_of(html / '_static' / 'live', json.loads(
-            figure.get_attribute('data-live'))['figure'])
-        assert sum(len(gzip.compress(module.read_bytes()))
-                   for module in modules) <= MAX_CODE, modules
+        name = json.loads(figure.get_attribute('data-live'))['figure']
+        assert weight(html, name) <= MAX_CODE, where
         visit.page.emulate_media(media='print')
         assert not figure.is_visible(), where
 

@@ -31,7 +31,7 @@ def images():
 
 
 def alive(visit):
-    figure = bring(visit)
+    figure = bring(visit, 'lenet')
     figure.get_by_role('button', name='load the network').click()
     figure.locator('.bars').wait_for()
     return figure
@@ -129,7 +129,7 @@ def test_a_reader_goes_back_through_its_training(
 def test_its_numbers_are_those_of_torch(browser, site, wide,  # noqa: F811
                                         network, images):
     with Visit(browser, f'{site}/{PAGE}', **wide) as visit:
-        figure = bring(visit)
+        figure = bring(visit, 'lenet')
         assert not [one for one in visit.responses
                     if one.url.endswith('lenet.bin')], 'before a click'
         alive(visit)
@@ -160,7 +160,7 @@ def test_its_numbers_are_those_of_torch(browser, site, wide,  # noqa: F811
 
 def test_it_answers_its_question_by_keys_alone(browser, site):  # noqa: F811
     with Visit(browser, f'{site}/{PAGE}') as visit:
-        figure = bring(visit)
+        figure = bring(visit, 'lenet')
         figure.get_by_role('button', name='load the network').focus()
         press = visit.page.keyboard.press
         press('Enter')
@@ -212,7 +212,7 @@ def test_bad_input_is_a_sentence(browser, site, tmp_path):  # noqa: F811
     with Visit(browser, f'{site}/index.html') as visit:
         visit.page.goto(f'{site}/{PAGE}')
         visit.page.route('**/lenet.bin', lambda route: route.fulfill(body='x'))
-        figure = bring(visit)
+        figure = bring(visit, 'lenet')
         button = figure.get_by_role('button', name='load the network')
         for answer in ({'body': 'x'}, {'status': 404}):
             visit.page.unroute('**/lenet.bin')

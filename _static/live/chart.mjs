@@ -83,7 +83,8 @@ export function exact(x) {
 // An empty chart, and `draw`, which shows lines in it: each has a `name`, which
 // stands at its end, and `points`, [[x, y], ...]; `dots` are not joined, `faint`
 // ones stay behind, and `color` is the number of its colour. An axis has a
-// `name`, may be `log`, and includes `least` and `most` where given.
+// `name`, may be `log`, and includes `least` and `most` where given; what is
+// above its `cap` is drawn there.
 export function chart(title, x, y) {
   if (!document.getElementById('chart-look')) {
     document.head.append(h('style', {id: 'chart-look'}, style));
@@ -96,8 +97,10 @@ export function chart(title, x, y) {
   const element = h('div', {class: 'chart'}, picture, numbers);
   let lines = [];
 
-  const axis = ({log, least, most}, values, from, to, count) => {
-    const f = log ? Math.log10 : value => value;
+  const axis = (kind, values, from, to, count) => {
+    const {log, least, most, cap = Infinity} = kind;
+    const f = value => log ? Math.log10(Math.min(value, cap))
+      : Math.min(value, cap);
     const all = [...values, least ?? NaN, most ?? NaN].map(f)
       .filter(Number.isFinite);
     const places = ticks(Math.min(...all), Math.max(...all), count, log);
