@@ -200,8 +200,9 @@ DATA = {'lenet': functools.partial(network, figure='lenet',
                                    weights='lenet.pt'),
         'batch': functools.partial(network, figure='batch',
                                    weights='bn-lenet.pt'),
-        'cone': cone, 'train': train, 'runs': runs, 'kernels': kernels, 'mixer': mixer,
-        'photograph': photograph, 'lenet-epochs': lenet_epochs}
+        'lenet-epochs': lenet_epochs, 'cone': cone, 'train': train,
+        'runs': runs, 'kernels': kernels, 'mixer': mixer,
+        'photograph': photograph}
 
 
 def size(app, figure):
