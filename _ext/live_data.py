@@ -213,6 +213,9 @@ def size(app, figure):
 def write(app, error):
     """Put the data of the figures beside their modules."""
     folder = Path(app.outdir, '_static', 'live')
-    if not error and folder.is_dir():
-        for name, export in DATA.items():
-            (folder / f'{name}.bin').write_bytes(export(Path(app.srcdir)))
+    for name, export in DATA.items() if not error and folder.is_dir() else ():
+        try:
+            data = export(Path(app.srcdir))
+        except FileNotFoundError:  # a book without the page that shows them
+            continue
+        (folder / f'{name}.bin').write_bytes(data)

@@ -101,12 +101,12 @@ const unfold = () => {
   const held = place?.closest('.held');
   if (held) {
     reveal(predictions.find(({parts}) => parts.includes(held)));
-    place.scrollIntoView();
+    place.scrollIntoView({behavior: 'instant'});
   }
   const folded = place?.closest('details:not([open])');
   if (folded) {
     folded.open = true;
-    place.scrollIntoView();
+    place.scrollIntoView({behavior: 'instant'});
   }
 };
 addEventListener('load', unfold);

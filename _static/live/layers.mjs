@@ -104,11 +104,11 @@ function step(layer, {shape, field}) {
     if (kind === 'pool' && pad > k / 2) {
       fail(line, 'a pooling\'s pad can be half of its window at most.');
     }
-    if (room < 0) {
+    let size = Math[layer.ceil ? 'ceil' : 'floor'](room / stride) + 1;
+    if (size < 1) {
       fail(line, `${text} needs ${span} pixels a side and gets ${
         side + 2 * pad}.`);
     }
-    let size = Math[layer.ceil ? 'ceil' : 'floor'](room / stride) + 1;
     if (layer.ceil && (size - 1) * stride >= side + pad) size--;
     const next = {size: field.size + (span - 1) * field.jump,
                   jump: field.jump * stride};
