@@ -91,6 +91,7 @@ document.addEventListener('DOMContentLoaded', () => {
       for (const image of part.querySelectorAll('img')) image.loading = 'eager';
     }));
   }
+  document.dispatchEvent(new Event('asking'));  // memory.js
 });
 // An address that leads into what is folded, such as #solution-3, opens it, and
 // so does one that leads into what is held back, such as a live figure's.

@@ -95,13 +95,18 @@ document.addEventListener('DOMContentLoaded', () => {
     mark();
   };
   const done = doneIn(state, chapter);
-  forms.forEach((form, i) => {
-    const name = `prediction-${i + 1}`;
-    if (Number.isInteger(done[name])) {
-      setTimeout(() => form.dispatchEvent(  // when course.js listens
-        new CustomEvent('restore', {detail: done[name]})));
+  forms.forEach((form, i) => form.addEventListener('predicted', ({detail}) =>
+    remember(`prediction-${i + 1}`, detail)));
+  // What was predicted is shown again as soon as course.js listens, and before
+  // the browser goes to the place that an address names.
+  document.addEventListener('asking', () => {
+    const made = forms.map((_, i) => done[`prediction-${i + 1}`]);
+    made.forEach((detail, i) => Number.isInteger(detail) &&
+      forms[i].dispatchEvent(new CustomEvent('restore', {detail})));
+    const [{type} = {}] = performance.getEntriesByType('navigation');
+    if (made.some(Number.isInteger) && type === 'navigate') {
+      document.querySelector(':target')?.scrollIntoView();
     }
-    form.addEventListener('predicted', ({detail}) => remember(name, detail));
   });
   for (const solution of solutions) {
     const name = solution.id;

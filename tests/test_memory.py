@@ -245,3 +245,18 @@ def test_without_scripts_the_questions_have_folded_answers(
     assert answer.get_by_role('link').is_visible()
     assert not page.locator('.recall').first.is_visible()
     context.close()
+
+
+@pytest.mark.parametrize('stored', [None, BEGUN])
+def test_an_address_leads_to_its_place(browser, site, stored):  # noqa: F811
+    """Figures that come and predictions that are shown do not move it away."""
+    with Visit(browser, f'{site}/404.html',
+               viewport={'width': 1280, 'height': 1500}) as visit:
+        if stored:
+            visit.page.evaluate('text => { localStorage.course = text; }',
+                                stored)
+        visit.page.goto(f'{site}/{KERNELS}.html#the-backward-pass')
+        visit.page.locator('.live.runs').nth(1).wait_for()
+        assert 0 <= visit.page.evaluate("""new Promise(requestAnimationFrame)
+            .then(() => document.querySelector(':target')
+                .getBoundingClientRect().top)""") < 150
