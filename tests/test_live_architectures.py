@@ -193,3 +193,34 @@ def test_a_reader_finds_where_alexnet_fails_and_shares_it(
         visit.page.evaluate("location.hash = '#architectures=99/1/1'")
         figure.get_by_text('holds nothing that can be shown').wait_for()
         assert not visit.problems
+
+
+def test_every_question_can_be_solved_as_it_asks(browser, site):  # noqa: F811
+    def swap(text, old, new):
+        assert old in text
+        return text.replace(old, new, 1)
+
+    own = {1: ('dense 4096', 'dense 1000'),
+           2: ('conv 64 3x3 pad 1', 'conv 64 3x3 stride 2 pad 1'),
+           4: ('global avg', 'flatten\ndense 10'), 5: ('conv 16 1x1\n', ''),
+           7: ('conv 128 3x3 stride 2', 'conv 128 3x3 stride 1')}
+    with Visit(browser, f'{site}/{PAGE}') as visit:
+        figure = bring(visit)
+        text, found = figure.locator('textarea'), figure.locator('.found')
+        text.fill('conv 1 600x600\n' + text.input_value())
+        assert not found.count()  # a layer of the reader's is not AlexNet
+        figure.get_by_role('button', name='reset').click()
+        for number in range(8):
+            assert not found.count(), number
+            if number in own:
+                text.fill(swap(text.input_value(), *own[number]))
+            elif number == 6:
+                figure.get_by_label('network').select_option(
+                    'ResNet-50, torchvision')
+            else:
+                side = figure.get_by_label('image side', exact=True)
+                side.fill({0: '64', 3: '256'}[number])
+                side.press('Enter')
+            assert found.count(), number
+            assert not {'undefined', 'NaN'} & set(found.inner_text().split())
+            figure.get_by_role('button', name='next question').click()

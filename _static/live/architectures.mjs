@@ -110,7 +110,7 @@ const QUESTIONS = [{
   name: 'AlexNet',
   ask: 'At which image size does AlexNet fail, and in which layer? Make the ' +
        'image smaller.',
-  solved: ({preset}, {error}) => preset === 'AlexNet' && error,
+  solved: ({text}, {error}) => error && text === PRESETS.AlexNet.text,
   answer: state => `Found. The smallest image on which it runs has ${
     smallest(state)} pixels a side: each stride and each pooling shrinks it.`,
 }, {
@@ -148,7 +148,8 @@ const QUESTIONS = [{
   ask: 'Take away the 1x1 convolution in front of the 5x5 convolution of the ' +
        'first block. By how much does the work grow?',
   solved: ({preset, text}, {error, work}) => preset === 'GoogLeNet' && !error &&
-    !text.includes('conv 16 1x1') && work > costs('GoogLeNet').work,
+    !text.split('conv 32 5x5')[0].includes('conv 16 1x1') &&
+    work > costs('GoogLeNet').work,
   answer: (_, {work}) => `Found: by ${million(work - costs('GoogLeNet').work)
   } for this one branch.`,
 }, {
