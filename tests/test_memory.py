@@ -256,7 +256,7 @@ def test_an_address_leads_to_its_place(browser, site, stored):  # noqa: F811
             visit.page.evaluate('text => { localStorage.course = text; }',
                                 stored)
         visit.page.goto(f'{site}/{KERNELS}.html#the-backward-pass')
-        visit.page.locator('.live.runs').nth(1).wait_for()
+        visit.page.locator('.live.runs').first.wait_for()
         assert 0 <= visit.page.evaluate("""new Promise(requestAnimationFrame)
             .then(() => document.querySelector(':target')
                 .getBoundingClientRect().top)""") < 150
