@@ -119,7 +119,7 @@ def test_the_data_fit(images):
 
 
 def load(visit):
-    figure = bring(visit)
+    figure = bring(visit, 'batch')
     figure.get_by_role('button', name='load the network').click()
     figure.locator('.ten').wait_for()
     return figure
@@ -138,7 +138,7 @@ def probabilities(figure):
 def test_its_questions_by_mouse(browser, site, network,  # noqa: F811
                                 images, gather):
     with Visit(browser, f'{site}/{PAGE}', color_scheme='light') as visit:
-        figure = bring(visit)
+        figure = bring(visit, 'batch')
         assert not [one for one in visit.responses
                     if one.url.endswith('batch.bin')], 'before a click'
         load(visit)
@@ -198,7 +198,7 @@ def test_its_questions_by_mouse(browser, site, network,  # noqa: F811
 
 def test_keys_bad_input_and_its_address(browser, site):  # noqa: F811
     with Visit(browser, f'{site}/{PAGE}') as visit:
-        figure = bring(visit)
+        figure = bring(visit, 'batch')
         figure.get_by_role('button', name='load the network').focus()
         press = visit.page.keyboard.press
         press('Enter')
@@ -255,7 +255,7 @@ def test_keys_bad_input_and_its_address(browser, site):  # noqa: F811
 def test_it_works_by_touch(browser, site):  # noqa: F811
     with Visit(browser, f'{site}/{PAGE}', has_touch=True,
                viewport={'width': 360, 'height': 800}) as visit:
-        figure = bring(visit)
+        figure = bring(visit, 'batch')
         button = figure.get_by_role('button', name='load the network')
         visit.page.route('**/batch.bin', lambda route: route.fulfill(body='x'))
         button.tap()

@@ -91,7 +91,9 @@ def test_fields_and_gradients_are_those_of_torch():
     found = run_module('cone', '''given.map(({rows, side, at, kernels}) => {
       const layers = own.stack(rows, side);
       return [layers.at(-1), at.map(x => own.reach(layers, side, x)[0]),
-              Array.from(own.gradient(layers, side, at, kernels))];
+              Array.from(own.gradient(layers, side, at, kernels.map(
+                ({shape, data}) => (
+                  {shape, data: Float64Array.from(data)}))))];
       })''', given)
     for setting, (last, reach, slopes), (field, jump, units, true) in zip(
             given, found, expected):
