@@ -165,9 +165,10 @@ def runs(folder):
     all of its runs is no network's. Losses keep six digits.
     """
     page = json.loads((folder / 'chapters' / 'compare.ipynb').read_text())
-    names = next(_constant(''.join(cell['source']), 'NAMES')
-                 for cell in page['cells']
-                 if 'NAMES = ' in ''.join(cell['source']))
+    # Where the page is reduced to its headings, there are none.
+    names = next((_constant(''.join(cell['source']), 'NAMES')
+                  for cell in page['cells']
+                  if 'NAMES = ' in ''.join(cell['source'])), {})
     records = {path.stem: json.loads(path.read_text())
                for path in sorted((folder / 'results').glob('*.json'))}
     return json.dumps([{
