@@ -495,7 +495,9 @@ def trim_scripts(app, error):
     for path in [static / 'course.js', static / 'memory.js',
                  *static.rglob('*.mjs')]:
         if path.exists():
-            path.write_text(rjsmin.jsmin(path.read_text()))
+            # What is indented still are the styles in it.
+            path.write_text(re.sub(r'(?<=[{;}])\n +', '\n',
+                                   rjsmin.jsmin(path.read_text())))
     style = static / 'course.css'
     if style.exists():
         style.write_text(re.sub(r'/\*.*?\*/\s*', '', style.read_text(),

@@ -17,9 +17,11 @@ from helpers import receptive_field
 
 LAYERS = ROOT / '_static' / 'live' / 'layers.mjs'
 PAGE = f'chapters/{find_chapter("8-1").stem}.html'
-NAMES = {'AlexNet, torchvision': 'alexnet', 'VGG-16, torchvision': 'vgg16',
+NAMES = {'AlexNet, torchvision': 'alexnet', 'VGG-11, torchvision': 'vgg11',
+         'VGG-16, torchvision': 'vgg16',
          'GoogLeNet, torchvision': 'googlenet',
          'ResNet-18, torchvision': 'resnet18',
+         'ResNet-34, torchvision': 'resnet34',
          'ResNet-50, torchvision': 'resnet50',
          'ResNeXt-50, torchvision': 'resnext50_32x4d'}
 
@@ -59,14 +61,17 @@ def test_the_courses_networks_count_as_they_do():
         'AlexNet': (definitions('8-1')['AlexNet'], 224),
         'VGG-11': (lambda: definitions('8-2')['VGG'](
             definitions('8-2')['VGG11']), 224),
+        'VGG-11, a quarter as wide': (lambda: definitions('8-2')['VGG'](
+            ((1, 16), (1, 32), (2, 64), (2, 128), (2, 128))), 224),
         'NiN': (definitions('8-3')['NiN'], 224),
         'GoogLeNet': (definitions('8-4')['GoogleNet'], 96),
+        'BN-LeNet': (definitions('8-5')['BNLeNet'], 28),
         'ResNet-18': (definitions('8-6')['ResNet18'], 96),
         'ResNeXt': (definitions('8-6')['ResNeXt'], 96)}
     for (name, (make, side)), found in zip(makers.items(), measure(
             [[name] for name in makers])):
         with torch.device('meta'):
-            net = make().net
+            net = make().net.eval()
             X = torch.zeros(1, 1, side, side)
             assert found['shape'] == list(net(X).shape[1:]), name
             assert (found['parameters'], found['work']) == counts(
@@ -82,6 +87,41 @@ def test_torchvisions_networks_count_as_they_do():
             net = getattr(torchvision.models, theirs)(weights=None, **settings)
             assert (found['parameters'], found['work']) == counts(
                 net.eval(), (1, 3, 224, 224)), name
+
+
+def test_the_networks_of_papers_count_as_torch_counts_them():
+    relu, pool = nn.ReLU(), nn.MaxPool2d(3, 2, ceil_mode=True)
+    inception = definitions('8-4')['Inception']
+    widths = [(64, (96, 128), (16, 32), 32), (128, (128, 192), (32, 96), 64),
+              (192, (96, 208), (16, 48), 64), (160, (112, 224), (24, 64), 64),
+              (128, (128, 256), (24, 64), 64), (112, (144, 288), (32, 64), 64),
+              (256, (160, 320), (32, 128), 128),
+              (256, (160, 320), (32, 128), 128),
+              (384, (192, 384), (48, 128), 128)]
+    with torch.device('meta'):
+        ins = [192, 256, 480, 512, 512, 512, 528, 832, 832]
+        blocks = [inception(c, *width) for c, width in zip(ins, widths)]
+        nets = {
+            'AlexNet, paper of 2012': (227, nn.Sequential(
+                nn.Conv2d(3, 96, 11, 4), relu, pool,
+                nn.Conv2d(96, 256, 5, padding=2, groups=2), relu, pool,
+                nn.Conv2d(256, 384, 3, padding=1), relu,
+                nn.Conv2d(384, 384, 3, padding=1, groups=2), relu,
+                nn.Conv2d(384, 256, 3, padding=1, groups=2), relu, pool,
+                nn.Flatten(), nn.Linear(256 * 6 * 6, 4096), relu,
+                nn.Linear(4096, 4096), relu, nn.Linear(4096, 1000))),
+            'GoogLeNet, paper of 2014': (224, nn.Sequential(
+                nn.Conv2d(3, 64, 7, 2, 3), relu, pool,
+                nn.Conv2d(64, 64, 1), relu,
+                nn.Conv2d(64, 192, 3, padding=1), relu, pool,
+                *blocks[:2], pool, *blocks[2:7], pool, *blocks[7:],
+                nn.AvgPool2d(7), nn.Flatten(), nn.Linear(1024, 1000)))}
+        for (name, (side, net)), found in zip(nets.items(), measure(
+                [[name] for name in nets])):
+            X = torch.zeros(1, 3, side, side)
+            assert list(net(X).shape[1:]) == found['shape'], name
+            assert (found['parameters'], found['work']) == counts(
+                net, X.shape), name
 
 
 def draw(rng):
@@ -224,3 +264,26 @@ def test_every_question_can_be_solved_as_it_asks(browser, site):  # noqa: F811
             assert found.count(), number
             assert not {'undefined', 'NaN'} & set(found.inner_text().split())
             figure.get_by_role('button', name='next question').click()
+
+
+def test_it_works_by_touch_without_scrolling_sideways(
+        browser, site):  # noqa: F811
+    with Visit(browser, f'{site}/{PAGE}', has_touch=True,
+               viewport={'width': 360, 'height': 800}) as visit:
+        figure = bring(visit)
+        figure.get_by_label('network').select_option('GoogLeNet')
+        figure.get_by_role('button', name='image side: one more').tap()
+        assert '1 × 97 × 97' in figure.locator('.told').inner_text()
+        box = figure.locator('.layers-box')
+        assert box.evaluate('box => box.scrollWidth - box.clientWidth') <= 0
+        work = figure.locator('tbody tr').first.locator('td').nth(3)
+        assert work.locator('.narrow').inner_text() == '7.53 M'
+        assert work.locator('.wide').text_content() == f'{64 * 49 * 49 * 49:,}'
+        figure.locator('textarea').tap()
+        visit.page.keyboard.press('Control+Home')
+        visit.page.keyboard.type('max 2x2\n')
+        assert figure.locator('tbody td').first.inner_text() == 'max 2x2'
+        figure.get_by_role('button', name='reset').tap()
+        assert '46,764,746' in figure.locator('.told').inner_text()
+        assert overflow(visit.page) <= 0
+        assert not visit.problems

@@ -154,7 +154,7 @@ def told(figure):
 
 
 def found(figure):
-    return figure.locator('.found').inner_text()
+    return ''.join(figure.locator('.found').all_inner_texts())
 
 
 def fault(figure):
@@ -254,7 +254,7 @@ def test_dilations_by_keys_and_bad_input(browser, site):  # noqa: F811
                     '4,2,4,1/28///0/64', '1,3,1,1/28///7/64',
                     '16,11,1,1/224///0/64'):
             visit.page.evaluate('x => { location.hash = x; }', f'#cone={bad}')
-            figure.locator('.fault', has_text='holds no stack').wait_for()
+            figure.locator('.fault', has_text='holds nothing').wait_for()
             assert told(figure) == before[0]
             figure.get_by_role('button', name='reset').click()
             assert not fault(figure)

@@ -184,7 +184,7 @@ def test_it_works_by_keys_and_refuses(browser, site):  # noqa: F811
                         'constructor/20/64/1/size/1'):
                 other.page.evaluate('x => { location.hash = x; }',
                                     f'#signal={bad}')
-                again.locator('.fault', has_text='holds no network').wait_for()
+                again.locator('.fault', has_text='holds nothing').wait_for()
                 again.get_by_role('button', name='reset').tap()
                 assert not fault(again)
             again.get_by_label('depth: one more').tap()

@@ -3,7 +3,8 @@
 // labels, weights and batches to train with, or the figure's own data.
 import {readFileSync, writeFileSync} from 'node:fs';
 import {tensor} from '../_static/live/arithmetic.mjs';
-import {begin, evaluate, makeNet, parametersOf, randomFrom, step}
+import {randomFrom} from '../_static/live/random.mjs';
+import {begin, evaluate, makeNet, parametersOf, step}
   from '../_static/live/training.mjs';
 
 const [, , file, data] = process.argv;

@@ -1,8 +1,8 @@
 // Architectures: a network of the course, or the reader's own list of layers;
 // what each layer puts out, holds, works and sees, at any size of the image.
 import {measure, parse, PRESETS} from './layers.mjs';
-import {choice, field, h, readWhole} from './parts.mjs';
-import {asking} from './pixels.mjs';
+import {asking} from './asking.mjs';
+import {choice, dress, field, h, readWhole} from './parts.mjs';
 
 const style = `
 .live .network {
@@ -57,6 +57,12 @@ const style = `
   background: linear-gradient(var(--tone), var(--tone)) right bottom /
     calc(var(--share) * 100%) 3px no-repeat;
 }
+.live .layers-box td:first-child {
+  padding-left: calc(0.4rem + var(--depth) * var(--step, 1rem));
+}
+.live .layers-box .narrow {
+  display: none;
+}
 .live .sizes label {
   min-width: 0;
 }
@@ -73,11 +79,34 @@ const style = `
   .live .network textarea {
     height: 12rem;
   }
+  .live .layers-box {
+    --step: 0.3rem;
+  }
+  .live .layers-box .narrow {
+    display: inline;
+  }
+  .live .layers-box .wide {
+    clip-path: inset(50%);
+    position: absolute;
+    right: 0;
+  }
+  .live .layers-box :is(td, th) {
+    padding: 0.1rem 0.15rem;
+  }
+  .live .layers-box td:first-child {
+    white-space: normal;
+  }
 }`;
 
 const NAMES = Object.keys(PRESETS);
 const of = name => ({preset: name, ...PRESETS[name]});
 const many = n => n.toLocaleString('en');
+// As few characters as a phone has room for: 938 M.
+const brief = n => n < 1e3 ? n : n < 1e6 ? `${(n / 1e3).toPrecision(2) * 1} k`
+  : `${(n / 1e6).toPrecision(3) * 1} M`;
+// A text for wide screens and readers of the screen, and one for narrow ones.
+const twice = (text, short) => [h('span', {class: 'wide'}, text), h(
+  'span', {'class': 'narrow', 'aria-hidden': 'true'}, short)];
 const million = n => n < 1e5 ? many(n) : `${(n / 1e6).toPrecision(3)} million`;
 const costs = name => measure(parse(PRESETS[name].text), PRESETS[name].side,
                               PRESETS[name].inputs);
@@ -172,7 +201,7 @@ const QUESTIONS = [{
 }].map(question => ({...question, state: of(question.name)}));
 
 export default function architectures(place, {preset}) {
-  document.head.append(h('style', null, style));
+  dress('architectures', style);
   const first = QUESTIONS.findIndex(({name}) => name === preset);
   const box = h('textarea', {
     'aria-label': 'layers, one a line', 'spellcheck': 'false',
@@ -183,8 +212,9 @@ export default function architectures(place, {preset}) {
   const table = h('div', {'class': 'layers-box', 'tabindex': 0,
                           'role': 'region', 'aria-label': 'what each layer costs'},
                   h('table', null, h('thead', null, h('tr', null, [
-                    'layer', 'output', 'parameters', 'MACs', 'sees'].map(
-                    name => h('th', {scope: 'col'}, name)))), body));
+                    'layer', 'output', twice('parameters', 'params'), 'MACs',
+                    'sees'].map(name => h('th', {scope: 'col'}, name)))),
+                  body));
   const network = choice('network', NAMES, () => shown.preset,
                          name => figure.change(of(name)));
   const number = (name, key, most) => {
@@ -215,17 +245,21 @@ export default function architectures(place, {preset}) {
       } multiply-accumulates (MACs)`), ` for an image of ${state.inputs} × ${
         state.side} × ${state.side}. The outputs are ${many(numbers)
       } numbers, ${(numbers * 4 / 1e6).toPrecision(2)} MB in fp32.`);
-    const most = name => Math.max(1, ...rows.map(row => row[name]));
-    const [top, peak] = [most('parameters'), most('work')];
-    const amount = (n, of, tone) => h('td', {
-      class: 'amount', style: `--share: ${n / of}; --tone: var(--${tone})`},
-    n ? many(n) : '');
-    body.replaceChildren(...rows.map(row => h('tr', null, h('td', {
-      style: `padding-left: ${0.4 + row.depth}rem`}, row.text), h(
-      'td', null, row.shape.length === 1 ? many(row.shape[0])
-        : `${row.shape[0]} × ${row.shape[1]} × ${row.shape[1]}`),
-    amount(row.parameters, top, 'red'), amount(row.work, peak, 'blue'), h(
-      'td', null, row.field.size === Infinity ? 'all' : row.field.size))));
+    // A number of a row, and its share of the largest one of its column.
+    const amount = (row, name, tone, ...text) => {
+      const most = Math.max(1, ...rows.map(row => row[name]));
+      return h('td', {
+        class: 'amount', title: `${many(row[name])} ${name}`,
+        style: `--share: ${row[name] / most}; --tone: var(--${tone})`}, text);
+    };
+    const exact = (row, name, tone) => amount(row, name, tone, row[name]
+      ? twice(many(row[name]), brief(row[name])) : []);
+    body.replaceChildren(...rows.map(row => h(
+      'tr', null, h('td', {style: `--depth: ${row.depth}`}, row.text),
+      amount(row, 'numbers', 'color-good', row.shape.length === 1
+        ? many(row.shape[0]) : [...row.shape, row.shape[1]].join('×')),
+      exact(row, 'parameters', 'red'), exact(row, 'work', 'blue'), h(
+        'td', null, row.field.size === Infinity ? 'all' : row.field.size))));
     return known;
   }
 

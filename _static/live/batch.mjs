@@ -2,9 +2,11 @@
 // the recorded network of 8.5 tells what it sees.
 import {avgPool, batchNorm, conv2d, flatten, linear, sigmoid, softmax, tensor}
   from './arithmetic.mjs';
+import {asking} from './asking.mjs';
 import {offer, readNetwork} from './data.mjs';
-import {add, choice, easel, field, fromAddress, grey, h, paintOn, press,
-        readWhole, show} from './parts.mjs';
+import {add, choice, dress, easel, field, grey, h, paintOn, press, readWhole,
+        show} from './parts.mjs';
+import {randomFrom} from './random.mjs';
 
 const SIDE = 28, AREA = SIDE * SIDE, MOST = 64, OFFERED = 20, BINS = 24;
 const NORMS = ['after convolution 1', 'after convolution 2', 'after dense 1',
@@ -223,14 +225,9 @@ export function run(images, weights, training) {
   })};
 }
 
-// The numbers 0 to n - 1 in an order that only the seed decides (mulberry32).
+// The numbers 0 to n - 1 in an order that only the seed decides.
 function shuffled(n, seed) {
-  const random = () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), seed | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
+  const random = randomFrom(seed);
   return Array.from({length: n}, (_, i) => [random(), i]).sort(
     ([a], [b]) => a - b).map(([, i]) => i);
 }
@@ -296,57 +293,23 @@ export default function batch(place, {bytes}) {
     ask: 'Can the other images of a batch change what the network sees in ' +
          'one of them?',
   }, buffer => mix(place, readBatch(buffer)));
-  document.head.append(h('style', null, style));
+  dress('batch', style);
 }
 
 function mix(place, {weights, images, labels, classes}) {
   const sizes = [2, 8, 14, 20].map(i => weights[i].shape[0]);
-  let number = 0, state, result, found;
-  const begin = () => {
-    found = false;
-    change({...START, ...QUESTIONS[number].state});
-  };
+  let state;
 
   // What an image is in evaluation mode, in any company.
   const known = [];
   const alone = i => (known[i] ??= run([images[i]], weights, false).rows[0]);
 
-  // A change is made only if something can be computed from it.
+  // Where nothing can be computed, all stays, and the fields say so.
   function change(changes, input) {
-    const next = {...state, ...changes};
-    next.channel = Math.min(next.channel, sizes[next.layer] - 1);
-    const members = gather(next, classes);
-    guard(() => {
-      if (next.mode && next.size === 1) {
-        throw new RangeError('In training mode a batch of one is refused: ' +
-          'the only number of a dense channel is its own mean.');
-      }
-      const {norms, rows} = run(members.map(i => images[i]), weights,
-                                !!next.mode);
-      const right = found => members.filter(
-        (i, place) => found(i, place).best === classes[i]).length;
-      result = {members, norms, ...rows[0], alone: alone(next.sample),
-                right: right((_, place) => rows[place]), known: right(alone)};
-      state = next;
-      draw();
-    }, input);
+    asked.attempt(() => asked.change(changes), input);
+    if (!input) fields.forEach(({set}) => set());
   }
 
-  function guard(act, input, before = '') {
-    fault.textContent = '';
-    try {
-      act();
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      fault.textContent = before + error.message;
-      if (input) input.ariaInvalid = 'true';
-      else if (state) fields.forEach(({set}) => set());
-    }
-  }
-
-  const ask = h('p', {class: 'ask'});
-  const answer = h('p', {class: 'found', 'aria-live': 'polite'});
-  const fault = h('p', {class: 'fault', role: 'alert'});
   const name = `batch-${Math.random()}`;
   const inputs = images.slice(0, OFFERED).map((_, i) => h('input', {
     'type': 'radio', name, 'aria-label':
@@ -359,9 +322,9 @@ function mix(place, {weights, images, labels, classes}) {
     return h('label', {title: labels[classes[i]]}, canvas, input);
   }));
   const companies = ['mixed', ...labels, 'copies'];
-  const size = field('batch size', (text, input) => guard(() => change(
+  const size = field('batch size', (text, input) => asked.attempt(() => change(
     {size: readWhole(text, 'batch size', 1, MOST)}, input), input));
-  const channel = field('channel', (text, input) => guard(() => change(
+  const channel = field('channel', (text, input) => asked.attempt(() => change(
     {channel: readWhole(text, 'channel', 0, sizes[state.layer] - 1)}, input),
                                                           input));
   const option = (name, key, options) => choice(
@@ -383,8 +346,6 @@ function mix(place, {weights, images, labels, classes}) {
     h('span')));
   const told = [h('p'), h('p')];
   const charts = [h('div', {class: 'hist'}), h('div', {class: 'hist'})];
-  const link = h('a', {onclick: () => navigator.clipboard?.writeText(link.href)
-    .catch(() => {})}, 'link to this');
 
   // All images side by side, the chosen one framed.
   function paintBatch(members) {
@@ -412,9 +373,9 @@ function mix(place, {weights, images, labels, classes}) {
       ([n, label]) => `${n} ${label}`).join(', ');
   }
 
-  function paintNumbers() {
+  function paintNumbers(norms) {
     const {layer, channel: c, mode} = state;
-    const {before, after, mean, variance} = result.norms[layer];
+    const {before, after, mean, variance} = norms[layer];
     const stored = {mean: mean.data[c],
                     deviation: Math.sqrt(variance.data[c])};
     const both = [before, after].map((numbers, i) => {
@@ -436,21 +397,33 @@ function mix(place, {weights, images, labels, classes}) {
       show(both[1].own)}.`;
   }
 
-  function draw() {
-    const {sample, size, mode, company} = state, {p, best, right} = result;
-    const label = labels[classes[sample]], base = result.alone;
-    ask.replaceChildren(h('b', null, 'Try it. '), QUESTIONS[number].ask);
+  function draw(next) {
+    next.channel = Math.min(next.channel, sizes[next.layer] - 1);
+    if (next.mode && next.size === 1) {
+      throw new RangeError('In training mode a batch of one is refused: the ' +
+        'only number of a dense channel is its own mean.');
+    }
+    state = next;
+    const {sample, size, mode, company} = state;
+    const members = gather(state, classes), base = alone(sample);
+    const {norms, rows} = run(members.map(i => images[i]), weights, !!mode);
+    const count = found => members.filter(
+      (i, place) => found(i, place).best === classes[i]).length;
+    const right = count((_, place) => rows[place]);
+    const [{p, best}] = rows;
+
     inputs.forEach((input, i) => { input.checked = i === sample; });
     [...fields, ...shown].forEach(({set}) => set());
     others.hidden = company === COPIES;
-    paintBatch(result.members);
+    paintBatch(members);
     says.replaceChildren(
       h('b', null, `${labels[best]}, ${percent(p[best])}`),
-      best === classes[sample] ? ', which is right.' : `. Its label is ${label}.`,
+      best === classes[sample] ? ', which is right.'
+        : `. Its label is ${labels[classes[sample]]}.`,
       mode ? ` In evaluation mode: ${labels[base.best]}, ${
         percent(base.p[base.best])}.` : '', size > 1 ? ` Of the batch, ${
         right} of ${size} are classified correctly` + (mode
-        ? `; in evaluation mode ${result.known}.` : '.') : '');
+        ? `; in evaluation mode ${count(alone)}.` : '.') : '');
     bars.forEach((bar, i) => {
       const [, {firstChild: now, lastChild: was}, share] = bar.children;
       now.style.width = `${100 * p[i]}%`;
@@ -460,44 +433,25 @@ function mix(place, {weights, images, labels, classes}) {
       bar.className = i === best ? 'best' : '';
       bar.dataset.p = p[i];
     });
-    paintNumbers();
-    link.href = `#batch=${write(state)}`;
-    found ||= QUESTIONS[number].solved(state, result);
-    answer.textContent = found ? QUESTIONS[number].answer : '';
+    paintNumbers(norms);
+    return {p, best, right, alone: base};
   }
 
-  const row = (name, ...parts) => h('div', {class: `row ${name}`}, parts);
-  const open = () => {
-    if (location.hash === link.hash) return;
-    guard(() => {
-      let text;
-      try {
-        text = fromAddress('batch');
-      } catch {
-        throw new RangeError('It cannot be read.');
-      }
-      if (text !== null) change(read(text, sizes));
-    }, null, 'This address holds no batch that can be shown. ');
-  };
-  place.replaceChildren(h(
-    'section', {'aria-label': 'An image in a batch'}, ask, answer, samples,
-    row('fields', fields.map(({element}) => element), others), picture, fault,
-    says, h('ul', {class: 'ten', 'aria-label': 'ten outputs'}, bars),
+  const row = (...parts) => h('div', {class: 'row fields'}, parts);
+  const asked = asking('batch', {start: START, questions: QUESTIONS, write,
+                                 read: text => read(text, sizes), draw});
+  asked.run(
+    place, 'An image in a batch', samples,
+    row(fields.map(({element}) => element), others), picture, asked.fault, says,
+    h('ul', {class: 'ten', 'aria-label': 'ten outputs'}, bars),
     h('p', {class: 'hint'}, 'Bars: this mode. Lines across them: evaluation ' +
       'mode.'),
-    row('fields', shown.map(({element}) => element)),
+    row(shown.map(({element}) => element)),
     h('p', {class: 'hint'}, 'The numbers of this channel in the whole batch. ' +
       'Orange: the image, or the mean of its map. Dashed: the mean that is ' +
       'subtracted, 0 afterwards.'),
     h('div', {class: 'two'}, charts.map((element, i) => h(
       'div', null, h('div', {class: 'name'}, ['before the normalization',
-        'after it'][i]), element, h('div', {class: 'ends name'}), told[i]))),
-    row('end', press('next question', () => {
-      number = (number + 1) % QUESTIONS.length;
-      begin();
-    }), press('reset', begin), link)));
-  begin();
-  addEventListener('hashchange', open);
-  open();
+        'after it'][i]), element, h('div', {class: 'ends name'}), told[i]))));
   inputs[state.sample].focus({preventScroll: true});
 }

@@ -1,9 +1,10 @@
 // Bench: an image, a kernel or a pool, and the output, all numbers of which can
 // be changed and followed, forward and backward.
 import {avgPool, avgPoolBackward, conv2d, maxPool, maxPoolBackward, tensor}
-  from './arithmetic.mjs';
-import {add, ARROWS, choice, dress, field, fromAddress, h, inBrackets, press,
-        readNumber, readWhole, show, tick} from './parts.mjs';
+  from './backward.mjs';
+import {asking} from './asking.mjs';
+import {add, ARROWS, choice, dress, field, h, inBrackets, readNumber, readWhole,
+        show, tick} from './parts.mjs';
 
 const fill = (rows, columns, value) => Array.from({length: rows}, (_, i) =>
   Array.from({length: columns}, (_, j) => value(i, j)));
@@ -304,58 +305,26 @@ const style = `
 
 export default function bench(place, {side = 'kernel'}) {
   const {ops, controls, questions} = SIDES[side];
-  dress();
-  document.head.append(h('style', null, style));
-  let number = 0, state, result, found;
-  const begin = () => {
-    found = false;
-    return {...START, op: ops[0], ...questions[number].state};
-  };
+  dress('bench', style);
+  let state, result;
 
-  // A change of the state is made only if something can be computed from it.
-  function change(changes, input) {
-    const next = {...state, ...changes};
-    try {
-      result = compute(next);
-    } catch (error) {
-      return refuse(error, input);
-    }
-    state = next;
-    const [name, i, j] = state.at;
-    const cells = {...numbers(), Y: result.Y, dX: result.dX};
-    if (!(name === 'X' ? result.feeds[[i, j]]
-      : cells[name]?.[i]?.[j] !== undefined)) state.at = ['Y', 0, 0];
-    draw();
-  }
-
-  function refuse(error, input) {
-    if (!(error instanceof RangeError)) throw error;
-    fault.textContent = error.message;
-    input?.setAttribute('aria-invalid', 'true');
-  }
+  // Where nothing can be computed, all stays as it is.
+  const change = (changes, input) => asked.attempt(
+    () => asked.change(changes), input);
 
   // What can be typed over.
   const numbers = () => ({X: state.X, K: state.K, dY: result.dY});
 
-  function edit(text, input) {
-    const [name, i, j] = state.at;
-    try {
-      const value = readNumber(text, `${name}[${i}, ${j}]`);
-      change({[name]: numbers()[name].map((row, r) => row.map(
-        (x, c) => r === i && c === j ? value : x))}, input);
-    } catch (error) {
-      refuse(error, input);
-    }
-  }
+  const edit = (text, input) => asked.attempt(() => {
+    const [name, i, j] = state.at, value = readNumber(
+      text, `${name}[${i}, ${j}]`);
+    asked.change({[name]: numbers()[name].map((row, r) => row.map(
+      (x, c) => r === i && c === j ? value : x))});
+  }, input);
 
   const whole = (name, least, most, value, changes) => {
-    const made = field(name, (text, input) => {
-      try {
-        change(changes(readWhole(text, name, least, most)), input);
-      } catch (error) {
-        refuse(error, input);
-      }
-    });
+    const made = field(name, (text, input) => asked.attempt(() => asked.change(
+      changes(readWhole(text, name, least, most))), input));
     return {...made, set: () => made.set(value())};
   };
   const option = (name, least, most) => whole(
@@ -385,22 +354,18 @@ export default function bench(place, {side = 'kernel'}) {
   const fields = controls.map(name => made[name]());
   const bar = field('X[0, 0]', edit);
   const computed = h('span', null);
-  const ask = h('p', {class: 'ask'}), answer = h('p', {
-    class: 'found', 'aria-live': 'polite'});
   const tables = h('div', {class: 'tables'}), size = h('p', {class: 'size'});
   const told = h('p', {class: 'told', 'aria-live': 'polite'});
-  const fault = h('p', {class: 'fault', role: 'alert'});
-  const link = h('a', {onclick: () => navigator.clipboard?.writeText(link.href)
-    .catch(() => {})}, 'link to this');
-  const more = press('next question', () => {
-    number = (number + 1) % questions.length;
-    change(begin());
-  });
-  const reset = press('reset', () => change(begin()));
 
   // The tables are made anew when their sizes change, else only filled.
   let shapes;
-  function draw() {
+  function draw(next) {
+    result = compute(next);
+    state = next;
+    const [name, i, j] = state.at;
+    const cells = {...numbers(), Y: result.Y, dX: result.dX};
+    if (!(name === 'X' ? result.feeds[[i, j]]
+      : cells[name]?.[i]?.[j] !== undefined)) state.at = ['Y', 0, 0];
     const {op, X, K, padding: p} = state, {Y, dY, dX} = result;
     const pools = POOLS.includes(op);
     const padded = fill(X.length + 2 * p, X[0].length + 2 * p, (i, j) =>
@@ -415,9 +380,9 @@ export default function bench(place, {side = 'kernel'}) {
       ...dY ? [[null, {name: 'dY', rows: dY, label: 'gradient dY'}],
                ['→', {name: 'dX', rows: dX, label: 'gradient dX'}]] : []];
     const shown = groups.flatMap(group => group.slice(1));
-    const next = JSON.stringify([p, shown.map(
+    const sizes = JSON.stringify([p, shown.map(
       ({label, rows}) => [label, rows.length, rows[0].length])]);
-    if (next !== shapes) {
+    if (sizes !== shapes) {
       const focused = tables.contains(document.activeElement);
       tables.style.setProperty('--columns', Math.max(
         ...shown.map(({rows}) => rows[0].length)));
@@ -426,19 +391,19 @@ export default function bench(place, {side = 'kernel'}) {
           'span', {class: 'sign', 'aria-hidden': 'true'}, sign),
         h('div', null, some.map(grid)))));
       if (focused) cellOf(state.at)?.focus();
-      shapes = next;
+      shapes = sizes;
     }
     tables.querySelectorAll('table').forEach(
       (table, i) => paint(table, shown[i]));
     told.style.setProperty('--lines', Math.max(2, pools ? 0 : K.length));
-    ask.replaceChildren(h('b', null, 'Try it. '), questions[number].ask);
     fields.forEach(({set}) => set());
-    fault.textContent = '';
-    size.textContent = sizes();
-    choose(state.at, true);
+    size.textContent = sizesTold();
+    light(state.at);
+    mark(state.at);
+    return result;
   }
 
-  function sizes() {
+  function sizesTold() {
     const {X, K, padding: p, stride: s, dilation: d} = state;
     const lines = [[X.length, K.length, result.Y.length],
                    [X[0].length, K[0].length, result.Y[0].length]].map(
@@ -485,8 +450,8 @@ export default function bench(place, {side = 'kernel'}) {
 
   const cellOf = at => tables.querySelector(`[data-cell="${at.join(',')}"]`);
 
-  // Light what belongs to a cell, for good or while the pointer is there.
-  function choose(at, stays) {
+  // Light what belongs to a cell.
+  function light(at) {
     const {lit, told: lines} = follow(at, state, result);
     for (const cell of tables.querySelectorAll('td[data-cell]')) {
       cell.classList.toggle('lit', lit.has(cell.dataset.cell));
@@ -494,9 +459,10 @@ export default function bench(place, {side = 'kernel'}) {
     }
     told.replaceChildren(...lines.flatMap((line, i) => i
       ? [h('br'), line] : [line]));
-    if (!stays) return;
-    state.at = at;
-    link.href = `#bench=${write({...state, dY: result.dY})}`;
+  }
+
+  // The chosen cell: its number can be typed over, and tab leads to it.
+  function mark(at) {
     const [name, i, j] = at, value = numbers()[name]?.[i]?.[j];
     bar.element.hidden = value === undefined;
     computed.textContent = value === undefined ? name === 'X'
@@ -511,8 +477,6 @@ export default function bench(place, {side = 'kernel'}) {
       (table.querySelector('.chosen') ??
        table.querySelector('[data-cell]')).tabIndex = 0;
     });
-    found ||= questions[number].solved(state, result);
-    answer.textContent = found ? questions[number].answer : '';
   }
 
   const atOf = target => {
@@ -521,12 +485,12 @@ export default function bench(place, {side = 'kernel'}) {
     return cell && [name, +i, +j];
   };
   tables.addEventListener('pointerover', event => {
-    if (event.pointerType === 'mouse') choose(atOf(event.target) ?? state.at);
+    if (event.pointerType === 'mouse') light(atOf(event.target) ?? state.at);
   });
-  tables.addEventListener('pointerleave', () => choose(state.at));
+  tables.addEventListener('pointerleave', () => light(state.at));
   tables.addEventListener('focusin', event => {
     const at = atOf(event.target);
-    if (at && !same(at, state.at)) choose(at, true);
+    if (at && !same(at, state.at)) change({at});
   });
   tables.addEventListener('dblclick', () => bar.input.select());
   tables.addEventListener('keydown', event => {
@@ -547,32 +511,21 @@ export default function bench(place, {side = 'kernel'}) {
     if (event.key === 'Enter') {
       event.preventDefault();
       edit(bar.input.value, bar.input);
-      if (!fault.textContent) cellOf(state.at).focus();
+      if (!asked.fault.textContent) cellOf(state.at).focus();
     } else if (event.key === 'Escape') {
-      fault.textContent = '';
-      choose(state.at, true);
+      change({});
       cellOf(state.at).focus();
     }
   });
 
-  const row = (name, ...parts) => h('div', {class: `row ${name}`}, parts);
-  place.replaceChildren(h(
-    'section', {'aria-label': 'Bench: numbers to change'}, ask, answer,
-    row('fields', fields.map(({element}) => element)),
+  const asked = asking('bench', {
+    start: {...START, op: ops[0]}, questions, draw,
+    write: state => write({...state, dY: result.dY}),
+    read: text => read(text, ops)});
+  asked.end.prepend(bar.element, computed);
+  asked.run(
+    place, 'Bench: numbers to change', h('div', {class: 'row fields'},
+      fields.map(({element}) => element)),
     h('p', {class: 'hint'}, 'Choose a number to follow it. Type to change it.'),
-    tables, told, controls.includes('stride') ? size : null, fault,
-    row('end', bar.element, computed, more, reset, link)));
-  const open = () => {
-    if (location.hash === link.hash) return;
-    try {
-      const text = fromAddress('bench');
-      if (text !== null) change(read(text, ops));
-    } catch (error) {
-      refuse(new RangeError(
-        `This address holds no bench that can be shown. ${error.message}`));
-    }
-  };
-  addEventListener('hashchange', open);
-  change(begin());
-  open();
+    tables, told, controls.includes('stride') ? size : []);
 }

@@ -1,5 +1,5 @@
 // Lines and dots over one pair of axes, as SVG in the page's own colours.
-import {h} from './parts.mjs';
+import {dress, h} from './parts.mjs';
 
 const style = `
 .live .chart svg {
@@ -86,9 +86,7 @@ export function exact(x) {
 // `name`, may be `log`, and includes `least` and `most` where given; what is
 // above its `cap` is drawn there.
 export function chart(title, x, y) {
-  if (!document.getElementById('chart-look')) {
-    document.head.append(h('style', {id: 'chart-look'}, style));
-  }
+  dress('chart', style);
   const picture = svg('svg', {role: 'img', 'aria-label': title});
   const scroll = h('div', {class: 'scroll', tabindex: 0, role: 'region',
                            'aria-label': `${title}: numbers`});

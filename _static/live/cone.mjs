@@ -1,8 +1,10 @@
 // Cone: a stack of layers, what one of its units sees of an image, and how much
 // each pixel counts for it.
-import {conv2dBackward, must, outputSize, tensor} from './arithmetic.mjs';
-import {add, ARROWS, choice, dress, easel, field, fromAddress, grey, h, paintOn,
+import {conv2dBackward, must, outputSize, tensor} from './backward.mjs';
+import {asking} from './asking.mjs';
+import {add, ARROWS, choice, dress, easel, field, grey, h, load, paintOn,
         press, readWhole} from './parts.mjs';
+import {randomFrom} from './random.mjs';
 
 const GARMENT = 28, ROWS = 8, LAYERS = 32, WORK = 2e7, DRAWS = 4e6;
 // What a row of the stack says: so many layers, each with such a window.
@@ -38,21 +40,21 @@ const CHAPTERS = {
       ask: 'One 5×5 layer sees 5×5 pixels and has 25 weights. See as much ' +
            'with 3×3 layers. How many weights do they have?',
       state: {rows: [layer(5)]},
-      solved: ({layers}) => all(layers, 3, 1, 1) && size(layers) === 5,
+      solved: (state, {layers}) => all(layers, 3, 1, 1) && size(layers) === 5,
       answer: 'Found. Two layers, 18 weights. The field is the same, but its ' +
               'pixels do not count equally any more: look at the map.',
     }, {
       ask: 'How many 3×3 layers until one unit sees the whole image of ' +
            '28×28 pixels?',
       state: {rows: [layer(3)]},
-      solved: ({layers}) => all(layers, 3, 1, 1) && size(layers) >= 28,
+      solved: (state, {layers}) => all(layers, 3, 1, 1) && size(layers) >= 28,
       answer: 'Found. 14 are enough: each adds 2 pixels, and 1 + 14 · 2 = 29.',
     }, {
       ask: 'Which part of the field counts? Add 3×3 layers until half of ' +
            'the influence comes from a square less than half as wide as the ' +
            'field.',
       state: {rows: [layer(3, 2)]},
-      solved: ({layers, half}) => all(layers, 3, 1, 1) &&
+      solved: (state, {layers, half}) => all(layers, 3, 1, 1) &&
         2 * half < size(layers),
       answer: 'Found. Each layer adds 2 pixels to the field. The part that ' +
               'counts grows too, but more and more slowly.',
@@ -64,14 +66,14 @@ const CHAPTERS = {
       ask: 'Two 3×3 layers or one 5×5? See the same 5×5 pixels with ' +
            '3×3 layers, and compare the weights.',
       state: {rows: [layer(5)]},
-      solved: ({layers}) => all(layers, 3, 1, 1) && size(layers) === 5,
+      solved: (state, {layers}) => all(layers, 3, 1, 1) && size(layers) === 5,
       answer: 'Found. 18 c² weights instead of 25 c², with c channels in and ' +
               'out of each layer: 72 %.',
     }, {
       ask: '14 layers of 3×3 see all 28×28 pixels. How few are enough ' +
            'with dilation 2? And with dilation 4?',
       state: {rows: [layer(3, 14)]},
-      solved: ({layers}) => all(layers, 3, 1, 4) && layers.length < 5 &&
+      solved: (state, {layers}) => all(layers, 3, 1, 4) && layers.length < 5 &&
         size(layers) >= 28,
       answer: 'Found. 7 with dilation 2, since each adds 4 pixels. 4 with ' +
               'dilation 4. But how many pixels are read? Look at the map.',
@@ -79,7 +81,7 @@ const CHAPTERS = {
       ask: 'These four layers see 33×33 pixels and read few of them. Four ' +
            'layers can see 28×28 without holes. Which dilations?',
       state: {rows: Array.from({length: 4}, () => layer(3, 1, 4))},
-      solved: ({layers, holes}) => all(layers, 3, 1, 16) && !holes &&
+      solved: (state, {layers, holes}) => all(layers, 3, 1, 16) && !holes &&
         layers.length < 5 && size(layers) >= 28,
       answer: 'Found. With 1, 2, 4 and 8, for example, each layer fills the ' +
               'holes of the next.',
@@ -87,14 +89,14 @@ const CHAPTERS = {
       ask: 'VGG has no dilation. See 28×28 pixels with 7 layers or fewer, ' +
            'no kernel larger than 3×3. What must the stride do?',
       state: {rows: [layer(3, 2), layer(2), layer(3, 2)]},
-      solved: ({layers, holes}) => !holes && layers.length < 8 &&
+      solved: (state, {layers, holes}) => !holes && layers.length < 8 &&
         layers.every(({k, d}) => k < 4 && d === 1) && size(layers) >= 28,
       answer: 'Found. After a stride of 2 neighbours are twice as far apart, ' +
               'so each layer after it adds twice as many pixels.',
     }, {
       ask: 'Do random weights make more of the field count than weights of 1?',
       state: {rows: [layer(3, 6)]},
-      solved: ({layers}, {kind}) => kind === 'random' && layers.length > 3,
+      solved: ({kind}, {layers}) => kind === 'random' && layers.length > 3,
       answer: 'Yes, some more: positive and negative paths cancel in part, ' +
               'and most where there are many. Still the border counts least.',
     }],
@@ -224,23 +226,13 @@ export function gradient(layers, side, [i, j], kernels) {
   return slopes.data;
 }
 
-// Numbers from 0 to 1, always the same ones (mulberry32).
-function generator(seed) {
-  return () => {
-    seed = seed + 0x6D2B79F5 | 0;
-    let t = Math.imul(seed ^ seed >>> 15, 1 | seed);
-    t = t + Math.imul(t ^ t >>> 7, 61 | t) ^ t;
-    return ((t ^ t >>> 14) >>> 0) / 2 ** 32;
-  };
-}
-
 // How much each pixel counts: the size of its gradient. With random weights it
 // is the mean of several stacks, fewer if they are large.
 export function influence(layers, side, at, kind) {
   const work = add(layers.map(({k, map}) => (k * map) ** 2));
   must(work <= WORK, 'This is too much to compute here. Take a smaller image, ' +
        'a smaller kernel or fewer layers.');
-  const random = kind === 'random', next = generator(1);
+  const random = kind === 'random', next = randomFrom(1);
   const draws = random ? Math.max(1, Math.min(100, Math.floor(DRAWS / work)))
     : 1;
   const map = new Float64Array(side * side);
@@ -322,49 +314,21 @@ const row = (...parts) => h('div', {class: 'row'}, parts);
 
 export default function cone(place, {side: chapter = 'kernels'}) {
   const {parts, presets, questions, channels} = CHAPTERS[chapter];
-  dress();
-  if (!document.getElementById('cone-look')) {
-    document.head.append(h('style', {id: 'cone-look'}, style));
-  }
-  let number = 0, state, result, found, garment;
+  dress('cone', style);
+  let state, result, garment;
 
-  function begin() {
-    found = false;
-    change({...START, channels, ...questions[number].state});
-  }
-
-  // A change of the state is made only if something can be computed from it.
-  function change(changes, input, before) {
-    guard(() => {
-      const next = {...state, ...changes};
-      const total = add(next.rows.map(([times]) => times));
-      if (next.up >= total) next.up = null;
-      const computed = compute(next);
-      if (next.at) next.at = computed.unit;
-      [state, result] = [next, computed];
-      draw();
-    }, input, before);
-  }
-
-  function guard(act, input, before = '') {
-    try {
-      act();
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      fault.textContent = before + error.message;
-      input?.setAttribute('aria-invalid', 'true');
-    }
-  }
+  // What is too much to compute leaves all as it is, and says so.
+  const change = (changes, input) => asked.attempt(
+    () => asked.change(changes), input);
 
   const whole = (name, least, most, value, changes) => {
-    const made = field(name, (text, input) => guard(() => change(
-      changes(readWhole(text, name, least(), most())), input), input));
+    const made = field(name, (text, input) => asked.attempt(
+      () => change(changes(readWhole(text, name, least(), most())), input),
+      input));
     return {...made, set: () => made.set(value())};
   };
 
   // The parts, from top to bottom.
-  const ask = h('p', {class: 'ask'});
-  const answer = h('p', {class: 'found', 'aria-live': 'polite'});
   const lines = Array.from({length: ROWS}, (_, n) => {
     const fields = PARTS.slice(0, parts).map(([name, least, most], part) =>
       whole(name, () => least, () => most, () => state.rows[n][part],
@@ -396,7 +360,6 @@ export default function cone(place, {side: chapter = 'kernels'}) {
                           channels => ({channels}))] : []];
   const told = h('p', {'class': 'told', 'aria-live': 'polite',
                        'style': '--lines: 4'});
-  const fault = h('p', {class: 'fault', role: 'alert'});
 
   // Two squares: the image with the nested fields, and what counts in it.
   const picture = easel(1, 1), map = easel(1, 1), said = h('span', null);
@@ -431,14 +394,15 @@ export default function cone(place, {side: chapter = 'kernels'}) {
   }
 
   const drawing = h('div', null), top = h('span', null);
-  const link = h('a', {onclick: () => navigator.clipboard?.writeText(link.href)
-    .catch(() => {})}, 'link to this');
 
-  function draw() {
+  function draw(next) {
+    const total = add(next.rows.map(([times]) => times));
+    if (next.up >= total) next.up = null;
+    result = compute(next);
+    if (next.at) next.at = result.unit;
+    state = next;
     const {rows, side, kind, channels: c} = state, {layers, whole} = result;
     const {start, size, jump, map: units} = layers.at(-1), n = layers.length;
-    ask.replaceChildren(h('b', null, 'Try it. '), questions[number].ask);
-    fault.textContent = '';
     let last = 0;
     lines.forEach(({fields, sees, remove, element}, n) => {
       element.hidden = n >= rows.length;
@@ -498,9 +462,7 @@ export default function cone(place, {side: chapter = 'kernels'}) {
     paint();
     top.textContent = `layer ${n}`;
     drawing.innerHTML = coneOf(layers, side, result.along[1]);
-    link.href = `#cone=${write(state)}`;
-    found ||= questions[number].solved(result, state);
-    answer.textContent = found ? questions[number].answer : '';
+    return result;
   }
 
   function paint() {
@@ -513,47 +475,32 @@ export default function cone(place, {side: chapter = 'kernels'}) {
   }
 
   // The garment, 784 bytes; without it all but the picture is there.
-  async function load() {
+  async function paintGarment() {
     try {
-      const answer = await fetch(new URL('cone.bin', import.meta.url));
-      const bytes = new Uint8Array(await answer.arrayBuffer());
-      must(answer.ok && bytes.length === GARMENT ** 2, '');
+      const bytes = new Uint8Array(await load('cone', GARMENT ** 2));
       garment = easel(GARMENT, GARMENT);
       paintOn(garment, Array.from(bytes, x => x / 255), grey);
       paint();
     } catch {
-      fault.textContent = 'The image could not be loaded. All else works.';
+      asked.fault.textContent =
+        'The image could not be loaded. All else works.';
     }
   }
 
-  place.replaceChildren(h(
-    'section', {'aria-label': 'Cone: what a unit sees'}, ask, answer,
-    lines.map(({element}) => element),
-    h('div', {class: 'row'}, more, controls.map(({element}) => element)),
-    fault, told,
+  const asked = asking('cone', {
+    start: {...START, channels}, questions, write, draw,
+    read: text => read(text, CHAPTERS[chapter])});
+  asked.run(
+    place, 'Cone: what a unit sees', lines.map(({element}) => element),
+    row(more, controls.map(({element}) => element)), asked.fault, told,
     h('div', {class: 'cone-pair'}, left, right),
     h('p', {class: 'hint'}, 'Choose a place on the image to move the unit. ' +
       'Blue pixels count, the darker the more; the others are not read. ' +
       'Around the image are zeros.'),
     drawing, h('p', {class: 'hint'}, 'The same along one row of pixels, from ',
       top, ' down to the image.' + (parts > 2
-        ? ' A pooling counts here as a convolution of its size.' : '')),
-    h('div', {class: 'row end'}, press('next question', () => {
-      number = (number + 1) % questions.length;
-      begin();
-    }), press('reset', begin), link)));
-  const open = () => {
-    const text = fromAddress('cone');
-    if (text !== null && location.hash !== link.hash) {
-      const before = 'This address holds no stack that can be shown. ';
-      guard(() => change(read(text, CHAPTERS[chapter]), null, before), null,
-            before);
-    }
-  };
-  addEventListener('hashchange', open);
-  begin();
-  open();
-  load();
+        ? ' A pooling counts here as a convolution of its size.' : '')));
+  paintGarment();
 }
 
 // Maps as rows of units, to scale, and what of them reaches the unit on top.

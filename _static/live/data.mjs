@@ -1,5 +1,5 @@
 // Data that a figure loads when its reader asks for them, NAME.bin beside it.
-import {dress, h, press} from './parts.mjs';
+import {dress, h, load, press} from './parts.mjs';
 
 // A question and a button in the figure's place until the data are there; then
 // `start` gets them.
@@ -11,13 +11,7 @@ export function offer(place, {name, label, what, ask, bytes}, start) {
     button.disabled = true;
     fault.textContent = '';
     try {
-      const answer = await fetch(new URL(`${name}.bin`, import.meta.url));
-      if (!answer.ok) throw new RangeError(`The server says ${answer.status}.`);
-      const buffer = await answer.arrayBuffer();
-      if (buffer.byteLength !== bytes) {
-        throw new RangeError('Its file is not complete.');
-      }
-      start(buffer);
+      start(await load(name, bytes));
     } catch (error) {
       button.disabled = false;
       fault.textContent = `The ${what} could not be loaded: ${

@@ -2,9 +2,10 @@
 // much gradient each layer gets, and which block is missed most.
 import {batchNorm, batchNormBackward, crossEntropy, linear, linearBackward,
         relu, tensor} from './arithmetic.mjs';
+import {asking} from './asking.mjs';
 import {chart} from './chart.mjs';
-import {add, choice, dress, field, fromAddress, h, press, readWhole, show,
-        tick} from './parts.mjs';
+import {add, choice, dress, field, h, readWhole, show, tick} from './parts.mjs';
+import {normal, randomFrom} from './random.mjs';
 
 const WIDTH = 16, IMAGES = 32, CLASSES = 10, SEEDS = [0, 1, 2, 3, 4];
 const KINDS = ['plain', 'residual', 'no norm'];
@@ -50,32 +51,20 @@ const QUESTIONS = [{
           'so the outputs have little or nothing in common with those before.',
 }];
 
-// Random numbers from 0 to 1 that only the seed decides (mulberry32).
-function generator(seed) {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), seed | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 // A stem, blocks of two layers each, a last layer; and what they get. As
 // PyTorch does, or by He's rule (normal, without biases).
 export function make(init, depth, seed) {
-  const random = generator(seed + 1);
-  const normal = () => Math.sqrt(-2 * Math.log(1 - random())) *
-    Math.cos(2 * Math.PI * random());
-  const draw = (shape, one) => {
+  const random = randomFrom(seed + 1), one = () => normal(random);
+  const draw = (shape, next) => {
     const made = tensor(shape);
-    made.data.forEach((_, i) => { made.data[i] = one(); });
+    made.data.forEach((_, i) => { made.data[i] = next(); });
     return made;
   };
   const bound = 1 / Math.sqrt(WIDTH), even = () => bound * (2 * random() - 1);
   const layer = outs => ({
-    W: draw([outs, WIDTH], init ? () => bound * Math.SQRT2 * normal() : even),
+    W: draw([outs, WIDTH], init ? () => bound * Math.SQRT2 * one() : even),
     b: draw([outs], init ? () => 0 : even)});
-  return {X: draw([IMAGES, WIDTH], normal),
+  return {X: draw([IMAGES, WIDTH], one),
           layers: Array.from({length: depth - 1}, () => layer(WIDTH)),
           last: layer(CLASSES)};
 }
@@ -187,51 +176,28 @@ function read(text) {
 }
 
 export default function depth(place) {
-  dress();
-  document.head.append(h('style', null, style));
-  let number = 0, state, result, solved;
-  const begin = () => {
-    solved = false;
-    change({...START, ...QUESTIONS[number].state});
-  };
-
-  function change(changes) {
-    fault.textContent = '';
-    state = {...state, ...changes};
-    state.block = Math.min(state.block, state.depth / 2 - 1);
-    result = state.kinds.map(kind => measure(kind, state));
-    draw();
-  }
-
-  function guard(act, input, before = '') {
-    try {
-      act();
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      fault.textContent = before + error.message;
-      if (input) input.ariaInvalid = 'true';
-    }
-  }
+  dress('depth', style);
+  let state;
+  const change = changes => asked.change(changes);
 
   const kinds = KINDS.map((name, kind) => tick(
     name, () => state.kinds.includes(kind), on => {
       const next = KINDS.map((_, i) => i).filter(
         i => i === kind ? on : state.kinds.includes(i));
       if (next.length) return change({kinds: next});
-      fault.textContent = 'One network must stay: choose another one first.';
+      asked.fault.textContent =
+        'One network must stay: choose another one first.';
       fields.forEach(({set}) => set());
     }));
-  const block = field('remove block', (text, input) => guard(() => change(
-    {block: readWhole(text, 'remove block', 0, state.depth / 2 - 1)}), input));
+  const block = field('remove block', (text, input) => asked.attempt(
+    () => change({block: readWhole(text, 'remove block', 0,
+                                   state.depth / 2 - 1)}), input));
   const fields = [
     ...kinds, choice('layers', DEPTHS, () => state.depth,
                      depth => change({depth: +depth})),
     choice('initial weights', WEIGHTS, () => WEIGHTS[state.init],
            one => change({init: WEIGHTS.indexOf(one)})),
     {...block, set: () => block.set(state.block)}];
-  const ask = h('p', {class: 'ask'});
-  const answer = h('p', {class: 'found', 'aria-live': 'polite'});
-  const fault = h('p', {class: 'fault', role: 'alert'});
   const told = h('p', {class: 'told', role: 'status'});
   const norms = chart('gradient of each layer', {name: 'layer', least: 1},
                       {name: 'log10 of the gradient norm'});
@@ -242,12 +208,12 @@ export default function depth(place) {
     'p', {class: 'hint'}, 'Agreement: the cosine of the outputs with and ' +
     'without the block. 1: it is not missed; 0: nothing is left of them. ' +
     'Without normalization it is not measured.'));
-  const link = h('a', {onclick: () => navigator.clipboard?.writeText(link.href)
-    .catch(() => {})}, 'link to this');
 
-  function draw() {
+  function draw(next) {
+    state = next;
+    state.block = Math.min(state.block, state.depth / 2 - 1);
     const {block} = state;
-    ask.replaceChildren(h('b', null, 'Try it. '), QUESTIONS[number].ask);
+    const result = state.kinds.map(kind => measure(kind, state));
     fields.forEach(({set}) => set());
     // A mean and its seeds, of each network; `at` says where they belong.
     const lines = (some, at, seeds, mean) => some.flatMap(one => [
@@ -270,36 +236,16 @@ export default function depth(place) {
       block && one.kind !== BARE ? ` Without block ${block} the outputs agree to ${
         show(one.missed[block - 1])}.` : '']));
     told.style.setProperty('--lines', 2 * result.length);
-    link.href = `#depth=${write(state)}`;
-    solved ||= QUESTIONS[number].solved(state, result);
-    answer.textContent = solved ? QUESTIONS[number].answer : '';
+    return result;
   }
 
-  const row = (name, ...parts) => h('div', {class: `row ${name}`}, parts);
-  const open = () => {
-    if (location.hash === link.hash) return;
-    guard(() => {
-      let text;
-      try {
-        text = fromAddress('depth');
-      } catch {
-        throw new RangeError('It cannot be read.');
-      }
-      if (text !== null) change(read(text));
-    }, null, 'This address holds no network that can be shown. ');
-  };
-  place.replaceChildren(h(
-    'section', {'aria-label': 'Depth'}, ask, answer,
-    row('fields', fields.map(({element}) => element)), fault, told,
-    norms.element, h('p', {class: 'hint'}, 'Small networks of dense layers, ' +
-      '16 units wide, before training, on 32 random inputs. Faint: seeds 0 ' +
-      'to 4. Bold: their mean.'),
-    blocks,
-    row('end', press('next question', () => {
-      number = (number + 1) % QUESTIONS.length;
-      begin();
-    }), press('reset', begin), link)));
-  begin();
-  addEventListener('hashchange', open);
-  open();
+  const asked = asking('depth', {start: START, questions: QUESTIONS, write,
+                                 read, draw});
+  asked.run(
+    place, 'Depth', h('div', {class: 'row fields'}, fields.map(
+      ({element}) => element)), asked.fault, told,
+    norms.element,
+    h('p', {class: 'hint'}, 'Small networks of dense layers, 16 units wide, ' +
+      'before training, on 32 random inputs. Faint: seeds 0 to 4. Bold: ' +
+      'their mean.'), blocks);
 }

@@ -1,10 +1,10 @@
 // Kernels: a 3x3 kernel on the photograph of 7.2, and how each pixel of its map
 // is computed.
 import {conv2d, tensor} from './forward.mjs';
-import {add, choice, dress, grey, h, press, readNumber, readWhole, show, tick}
-  from './parts.mjs';
-import {asking, entry, keepsRange, load, picture, plus, scaleOf, strip,
-        table} from './pixels.mjs';
+import {asking} from './asking.mjs';
+import {offer} from './data.mjs';
+import {add, choice, dress, grey, h, press, readNumber, readWhole, show, tick} from './parts.mjs';
+import {entry, keepsRange, picture, plus, scaleOf, strip, table} from './pixels.mjs';
 
 const ROWS = 96, COLUMNS = 82, MOST = 12 * 255;  // twelve bytes make a pixel
 const SIDES = [0, 1, 2];
@@ -133,28 +133,16 @@ function read(text) {
 }
 
 export default function kernels(place, {bytes}) {
-  dress();
-  document.head.append(h('style', null, style));
-  const fault = h('p', {class: 'fault', role: 'alert'});
-  const button = press(`load the photograph, ${Math.ceil(bytes / 1000)} kB`,
-                       async () => {
-    button.disabled = true;
-    fault.textContent = '';
-    try {
-      const sums = new DataView(await load('kernels', bytes));
-      alive(place, Float64Array.from({length: ROWS * COLUMNS}, (_, p) =>
-        sums.getUint16(2 * p, true) / MOST));
-    } catch (error) {
-      button.disabled = false;
-      fault.textContent = `The photograph could not be loaded: ${
-        error.message} The picture above stays; try again.`;
-    }
+  dress('kernels', style);
+  offer(place, {
+    name: 'kernels', label: 'Kernels on a photograph', what: 'photograph',
+    bytes, ask: 'Sobel misses the brim of the cap. Is there one kernel for ' +
+                'all edges?',
+  }, buffer => {
+    const sums = new DataView(buffer);
+    alive(place, Float64Array.from({length: ROWS * COLUMNS}, (_, p) =>
+      sums.getUint16(2 * p, true) / MOST));
   });
-  place.replaceChildren(h(
-    'section', {'aria-label': 'Kernels on a photograph'},
-    h('p', {class: 'ask'}, h('b', null, 'Try it. '), 'Sobel misses the brim ' +
-      'of the cap. Is there one kernel for all edges?'),
-    h('div', {class: 'row'}, button), fault));
 }
 
 function alive(place, X) {

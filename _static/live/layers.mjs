@@ -191,7 +191,7 @@ export function measure(layers, side, inputs = 1) {
           shape: rows.at(-1).shape};
 }
 
-// The networks of the course, and some of torchvision's.
+// The networks of the course, of papers, and of torchvision.
 const conv = (c, k, s = 1, p = 0, more = '') => `conv ${c} ${k}x${k}` +
   (s > 1 ? ` stride ${s}` : '') + (p ? ` pad ${p}` : '') + more;
 const pool = (k, s, p = 0, more = '') => `max ${k}x${k} stride ${s}` +
@@ -213,6 +213,7 @@ const vgg = (arch, classes, within = false) => [
                                       ...within ? [pool(2, 2)] : []]).flat(),
     ...within ? [] : [pool(2, 2)]]),
   ...head([4096, 4096], classes)];
+const VGG11_SMALL = [[1, 16], [1, 32], [2, 64], [2, 128], [2, 128]];
 const VGG11 = [[1, 64], [1, 128], [2, 256], [2, 512], [2, 512]];
 const VGG16 = [[2, 64], [2, 128], [3, 256], [3, 512], [3, 512]];
 
@@ -227,18 +228,22 @@ const WIDTHS = [
   [128, 128, 256, 24, 64, 64], [112, 144, 288, 32, 64, 64],
   [256, 160, 320, 32, 128, 128], [256, 160, 320, 32, 128, 128],
   [384, 192, 384, 48, 128, 128]];
-function googlenet(classes, theirs) {
+// `theirs`: torchvision's, with normalization and, by an old mistake, 3x3 for
+// 5x5. `paper`: as it was published, without the two outputs on the way.
+function googlenet(classes, {theirs, paper} = {}) {
   const unit = (c, k, s = 1) => theirs
     ? [conv(c, k, s, k >> 1, ' nobias'), 'bn', 'relu']
     : [conv(c, k, s, k >> 1), 'relu'];
-  const down = k => theirs ? pool(k, 2, 0, ' ceil') : pool(3, 2, 1);
+  const down = k => theirs || paper ? pool(theirs ? k : 3, 2, 0, ' ceil')
+    : pool(3, 2, 1);
+  const lrn = paper ? ['lrn'] : [];
   const block = ([c1, a, b, c, d, e]) => inside('branches', [
     [unit(c1, 1)], [unit(a, 1), unit(b, 3)], [unit(c, 1), unit(d, theirs ? 3 : 5)],
     [pool(3, 1, 1), unit(e, 1)]].map(way => inside('branch', way)));
-  return [unit(64, 7, 2), down(3), unit(64, 1), unit(192, 3), down(3),
+  return [unit(64, 7, 2), down(3), lrn, unit(64, 1), unit(192, 3), lrn, down(3),
           ...WIDTHS.flatMap((widths, i) => [
             ...block(widths), ...i === 1 ? [down(3)] : i === 6 ? [down(2)] : []]),
-          'global avg', 'flatten', ...theirs ? ['dropout'] : [],
+          'global avg', 'flatten', theirs || paper ? ['dropout'] : [],
           `dense ${classes}`].flat(9);
 }
 
@@ -265,24 +270,40 @@ const WIDE = [256, 512, 1024, 2048], NARROW = [64, 128, 256, 512];
 
 const PRESET = (side, inputs, layers) => ({
   side, inputs, text: layers.flat(9).join('\n')});
+const lenet = (...norm) => [
+  conv(6, 5, 1, 2), ...norm, 'sigmoid', 'avg 2x2', conv(16, 5), ...norm,
+  'sigmoid', 'avg 2x2', 'flatten', 'dense 120', ...norm, 'sigmoid', 'dense 84',
+  ...norm, 'sigmoid', 'dense 10'];
+// On two cards: three of its convolutions read half of the channels.
+const alexnet2012 = [
+  conv(96, 11, 4), 'relu', 'lrn', pool(3, 2),
+  conv(256, 5, 1, 2, ' groups 2'), 'relu', 'lrn', pool(3, 2),
+  conv(384, 3, 1, 1), 'relu', conv(384, 3, 1, 1, ' groups 2'), 'relu',
+  conv(256, 3, 1, 1, ' groups 2'), 'relu', pool(3, 2),
+  ...head([4096, 4096], 1000)];
 export const PRESETS = {
-  'LeNet': PRESET(28, 1, [
-    conv(6, 5, 1, 2), 'sigmoid', 'avg 2x2', conv(16, 5), 'sigmoid', 'avg 2x2',
-    'flatten', 'dense 120', 'sigmoid', 'dense 84', 'sigmoid', 'dense 10']),
+  'LeNet': PRESET(28, 1, lenet()),
   'AlexNet': PRESET(224, 1, alexnet(10, [96, 256, 384, 384, 256], 1, [])),
   'VGG-11': PRESET(224, 1, vgg(VGG11, 10)),
+  'VGG-11, a quarter as wide': PRESET(224, 1, vgg(VGG11_SMALL, 10)),
   'VGG-11, pooling inside the loop': PRESET(224, 1, vgg(VGG11, 10, true)),
   'NiN': PRESET(224, 1, nin),
   'GoogLeNet': PRESET(96, 1, googlenet(10)),
+  'BN-LeNet': PRESET(28, 1, lenet('bn')),
   'ResNet-18': PRESET(96, 1, resnet([2, 2, 2, 2], NARROW, 10)),
   'ResNeXt': PRESET(96, 1, resnet([2, 2, 2, 2], NARROW, 10, {
     groups: true, bottleneck: c => [c / 2, c / 32]})),
+  'AlexNet, paper of 2012': PRESET(227, 3, alexnet2012),
+  'GoogLeNet, paper of 2014': PRESET(224, 3, googlenet(1000, {paper: true})),
   'AlexNet, torchvision': PRESET(224, 3, alexnet(
     1000, [64, 192, 384, 256, 256], 2, ['adaptive 6x6', 'dropout'])),
+  'VGG-11, torchvision': PRESET(224, 3, vgg(VGG11, 1000)),
   'VGG-16, torchvision': PRESET(224, 3, vgg(VGG16, 1000)),
-  'GoogLeNet, torchvision': PRESET(224, 3, googlenet(1000, true)),
+  'GoogLeNet, torchvision': PRESET(224, 3, googlenet(1000, {theirs: true})),
   'ResNet-18, torchvision': PRESET(224, 3, resnet(
     [2, 2, 2, 2], NARROW, 1000, {theirs: true})),
+  'ResNet-34, torchvision': PRESET(224, 3, resnet(
+    [3, 4, 6, 3], NARROW, 1000, {theirs: true})),
   'ResNet-50, torchvision': PRESET(224, 3, resnet([3, 4, 6, 3], WIDE, 1000, {
     theirs: true, bottleneck: c => [c / 4, 1]})),
   'ResNeXt-50, torchvision': PRESET(224, 3, resnet([3, 4, 6, 3], WIDE, 1000, {

@@ -3,8 +3,8 @@
 import {avgPool, conv2d, flatten, linear, sigmoid, softmax, tensor}
   from './forward.mjs';
 import {offer, readNetwork} from './data.mjs';
-import {add, ARROWS, choice, easel, field, fromAddress, grey, h, paintOn,
-        press, readNumber, readWhole, show, tick} from './parts.mjs';
+import {add, ARROWS, choice, dress, easel, field, fromAddress, grey, h,
+        paintOn, press, readNumber, readWhole, show, tick} from './parts.mjs';
 
 const SIDE = 28, AREA = SIDE * SIDE, FAR = 4, SQUARE = 8;
 // A layer's maps, and the window by which each reads the layer before: size,
@@ -335,7 +335,7 @@ const row = (...parts) => h('div', {class: 'row'}, parts);
 const modified = event => event.ctrlKey || event.metaKey || event.altKey;
 
 export default function lenet(place, {bytes}) {
-  document.head.append(h('style', null, style));
+  dress('lenet', style);
   offer(place, {
     name: 'lenet', label: 'LeNet alive', what: 'network', bytes,
     ask: 'Which shift of an image breaks the network first?',
@@ -458,8 +458,12 @@ function alive(place, {weights: last, images, labels, classes}) {
     }});
 
   const canvas = easel(SIDE, SIDE), hint = h('p', {class: 'hint'});
-  const picture = h('div', {'class': 'picture', 'role': 'application',
-                            'tabindex': 0}, canvas);
+  let held;
+  const free = () => { held = null; };
+  const picture = h('div', {
+    'class': 'picture', 'role': 'application', 'tabindex': 0,
+    'onpointermove': event => held && drag(event), 'onpointerup': free,
+    'onpointercancel': free}, canvas);
   const pixelOf = (target, event, {rows, columns}) => {
     const {left, top, width, height} = target.getBoundingClientRect();
     return [clamp(Math.floor((event.clientY - top) / height * rows),
@@ -467,7 +471,6 @@ function alive(place, {weights: last, images, labels, classes}) {
             clamp(Math.floor((event.clientX - left) / width * columns),
                   0, columns - 1)];
   };
-  let held;
   function drag(event) {
     const [i, j] = pixelOf(picture, event, LAYERS[0]), [a, b] = held.last;
     held.last = [i, j];
@@ -488,9 +491,6 @@ function alive(place, {weights: last, images, labels, classes}) {
     held = {...state, at, last: at};
     drag(event);
   });
-  picture.addEventListener('pointermove', event => held && drag(event));
-  ['pointerup', 'pointercancel'].forEach(name => picture.addEventListener(
-    name, () => { held = null; }));
   picture.addEventListener('keydown', event => {
     const [a, b] = ARROWS[event.key] ?? [0, 0], draws = event.key === ' ';
     if (modified(event) || !a && !b && !(draws && state.pen)) return;

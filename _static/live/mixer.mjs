@@ -1,10 +1,10 @@
 // Mixer: a 1x1 convolution with three weights, on the dyed pullover of 7.4 and
 // on its photograph.
 import {conv2d, tensor} from './forward.mjs';
-import {add, choice, dress, h, inBrackets, readNumber, readWhole, show}
+import {asking} from './asking.mjs';
+import {add, choice, dress, h, inBrackets, load, readNumber, readWhole, show}
   from './parts.mjs';
-import {asking, entry, keepsRange, load, picture, scaleOf, strip}
-  from './pixels.mjs';
+import {entry, keepsRange, picture, scaleOf, strip} from './pixels.mjs';
 
 const COLOURS = ['red', 'green', 'blue'];
 // Rows and columns of the pictures.
@@ -161,8 +161,7 @@ function read(text) {
 }
 
 export default async function mixer(place, {bytes}) {
-  dress();
-  document.head.append(h('style', null, style));
+  dress('mixer', style);
   const garments = new Uint8Array(await load('mixer', bytes));
   let state, photo, X, maps, pictures, loading;
 

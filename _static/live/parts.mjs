@@ -15,9 +15,12 @@ export function h(tag, settings, ...children) {
 export const press = (name, onclick, label) => h(
   'button', {type: 'button', onclick, 'aria-label': label}, name);
 
-export function dress() {
-  if (!document.getElementById('live-look')) {
-    document.head.append(h('style', {id: 'live-look'}, look));
+// Styles, once on a page: those of all figures, and a figure's own.
+export function dress(name, style) {
+  for (const [id, text] of [['live-look', look], [`${name}-look`, style]]) {
+    if (text && !document.getElementById(id)) {
+      document.head.append(h('style', {id}, text));
+    }
   }
 }
 
@@ -135,6 +138,17 @@ export function paintOn(canvas, values, color) {
     picture.data.set([r, g, b, a], 4 * i);
   });
   context.putImageData(picture, 0, 0);
+}
+
+// The bytes that the book's build put beside the modules.
+export async function load(name, bytes) {
+  const answer = await fetch(new URL(`${name}.bin`, import.meta.url));
+  if (!answer.ok) throw new RangeError(`The server says ${answer.status}.`);
+  const buffer = await answer.arrayBuffer();
+  if (buffer.byteLength !== bytes) {
+    throw new RangeError('Its file is not complete.');
+  }
+  return buffer;
 }
 
 // What follows the figure's name in the page's address, or null. What cannot be

@@ -1,7 +1,7 @@
-// What figures on pictures share: questions and the state that they change, a
-// picture in which a pixel is chosen, its scale, and numbers to type.
-import {add, ARROWS, dress, easel, fromAddress, grey, h, inBrackets, paintOn,
-        press, show, signed} from './parts.mjs';
+// What figures on pictures share: a picture in which a pixel is chosen, its
+// scale, and numbers to type.
+import {add, ARROWS, dress, easel, grey, h, inBrackets, paintOn, show, signed}
+  from './parts.mjs';
 
 const style = `
 .live .pixels {
@@ -50,86 +50,10 @@ const style = `
   width: 7rem;
 }`;
 
-// A figure's questions, and the state that they begin with. `draw` shows a
-// state and returns what is known of it, or nothing while it waits for data. An
-// answer may be made of both; `near` helps a reader who is not there yet.
-export function asking(name, {start, questions, write, read, draw}) {
-  dress();
-  if (!document.getElementById('pixels-look')) {
-    document.head.append(h('style', {id: 'pixels-look'}, style));
-  }
-  let number = 0, state, found;
-  const ask = h('p', {class: 'ask'});
-  const answer = h('p', {'aria-live': 'polite'});
-  const fault = h('p', {class: 'fault', role: 'alert'});
-  const link = h('a', {onclick: () => navigator.clipboard?.writeText(link.href)
-    .catch(() => {})}, 'link to this');
-
-  function change(changes) {
-    fault.textContent = '';
-    state = {...state, ...changes};
-    link.href = `#${name}=${write(state)}`;
-    const known = draw(state), {solved, answer: text, near} = questions[number];
-    if (!known) return;
-    if (!found && solved(state, known)) {
-      found = typeof text === 'string' ? text : text(state, known);
-    }
-    answer.className = found ? 'found' : 'hint';
-    answer.textContent = found || near?.(state, known) || '';
-  }
-
-  // What a reader's input does, or a sentence about why it does nothing.
-  function attempt(act, input, before = '') {
-    try {
-      act();
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      fault.textContent = before + error.message;
-      input?.setAttribute('aria-invalid', 'true');
-    }
-  }
-
-  function begin() {
-    found = answer.textContent = '';
-    ask.replaceChildren(h('b', null, 'Try it. '), questions[number].ask);
-    change({...start, ...questions[number].state});
-  }
-
-  function open() {
-    const text = fromAddress(name);
-    if (text !== null && location.hash !== link.hash) {
-      attempt(() => change(read(text)), null,
-              'This address holds nothing that can be shown. ');
-    }
-  }
-
-  const end = h('div', {class: 'row end'}, press('next question', () => {
-    number = (number + 1) % questions.length;
-    begin();
-  }), press('reset', begin), link);
-  addEventListener('hashchange', open);
-  return {attempt, change, fault, run(place, label, ...parts) {
-    begin();
-    place.replaceChildren(h('section', {'aria-label': label}, ask, answer,
-                            parts, fault, end));
-    open();
-  }};
-}
-
-// The bytes that the book's build put beside the modules.
-export async function load(name, bytes) {
-  const answer = await fetch(new URL(`${name}.bin`, import.meta.url));
-  if (!answer.ok) throw new RangeError(`The server says ${answer.status}.`);
-  const buffer = await answer.arrayBuffer();
-  if (buffer.byteLength !== bytes) {
-    throw new RangeError('Its file is not complete.');
-  }
-  return buffer;
-}
-
 // A picture of rows x columns pixels. With `choose`, the mouse over one, a tap
 // or the arrow keys call it with the pixel, and with true if that is to stay.
 export function picture(name, rows, columns, choose) {
+  dress('pixels', style);
   const canvas = easel(columns, rows);
   const element = h('div', {
     'class': 'pixels', 'role': choose ? 'application' : 'img',

@@ -1,9 +1,10 @@
 // Rows: from which pixels an output is computed, and by which weights, in four
 // layers from fully connected to convolution; and how many weights each has.
 import {linear, tensor} from './forward.mjs';
+import {asking} from './asking.mjs';
 import {ARROWS, dress, field, h, press, readWhole, show, signed, tick}
   from './parts.mjs';
-import {asking, picture, plus, strip, table} from './pixels.mjs';
+import {picture, plus, strip, table} from './pixels.mjs';
 
 const SIDE = 8, MOST = 0.9;
 const KINDS = [['fully connected', false, false], ['shared', true, false],
@@ -189,8 +190,7 @@ function read(text) {
 }
 
 export default function rows(place) {
-  dress();
-  document.head.append(h('style', null, style));
+  dress('rows', style);
   let state, image, all;
 
   const choose = (at, stays) => stays ? change({at}) : point(at ?? state.at);

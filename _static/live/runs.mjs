@@ -1,8 +1,9 @@
 // Runs: every recorded training, and whether two networks differ by more than
 // the seeds do.
+import {asking} from './asking.mjs';
 import {chart, ticks} from './chart.mjs';
 import {offer} from './data.mjs';
-import {add, choice, fromAddress, h, press} from './parts.mjs';
+import {add, choice, dress, h, press} from './parts.mjs';
 
 const EVERY = 'every machine', CARD = 'NVIDIA H200, bf16';
 const average = values => add(values) / values.length;
@@ -260,7 +261,7 @@ function read(text, networks, machines) {
       !machines.includes(machine) || !METRICS[metric] ||
       !['', 'a', 'b', 'none'].includes(guess) ||
       !networks[network]?.runs[run]) {
-    throw new RangeError('This address holds no runs that can be shown.');
+    throw new RangeError('It names no run of these records.');
   }
   return {a, b, machine, metric: +metric, guess, at: at || null};
 }
@@ -270,27 +271,17 @@ export default function runs(place, {bytes}) {
     name: 'runs', label: 'Every recorded run', what: 'records', bytes,
     ask: 'Which difference between two networks is larger than the noise?',
   }, buffer => compare(place, JSON.parse(new TextDecoder().decode(buffer))));
-  document.head.append(h('style', null, style));
+  dress('runs', style);
 }
 
 function compare(place, networks) {
   const machines = [CARD, ...new Set(networks.flatMap(({runs}) => runs.map(
     ({machine}) => machine)).filter(one => one !== CARD).sort()), EVERY];
   const id = `run-${Math.random()}-`;
-  let number = 0, state, result, found, scale;
-  const begin = () => {
-    found = false;
-    change({...START, ...QUESTIONS[number].state});
-  };
+  let state, result, scale;
 
   // What changes the difference asks for another prediction.
-  function change(changes) {
-    fault.textContent = '';
-    state = {...state, guess: '', ...changes};
-    result = compute(networks, state);
-    if (!runOf(state.at)) state.at = null;
-    draw();
-  }
+  const change = changes => asked.change({guess: '', ...changes});
 
   const runOf = at => result.rows.flatMap(({runs}) => runs).find(
     run => run.id === at);
@@ -305,9 +296,6 @@ function compare(place, networks) {
     choice('by', METRICS.map(({name}) => name),
            () => METRICS[state.metric].name, name => change(
              {metric: METRICS.findIndex(one => one.name === name)}))];
-  const ask = h('p', {class: 'ask'});
-  const answer = h('p', {class: 'found', 'aria-live': 'polite'});
-  const fault = h('p', {class: 'fault', role: 'alert'});
   const strips = h('div', {
     'class': 'strips', 'role': 'listbox', 'tabindex': 0, 'aria-label':
     'recorded runs: left and right go through a network, up and down to ' +
@@ -321,8 +309,6 @@ function compare(place, networks) {
   const height = {};
   const curves = chart('curves of the two networks', {name: 'epoch', least: 1},
                        height);
-  const link = h('a', {onclick: () => navigator.clipboard?.writeText(link.href)
-    .catch(() => {})}, 'link to this');
 
   function step(event) {
     const by = {ArrowLeft: -1, ArrowRight: 1}[event.key] ?? 0;
@@ -358,7 +344,10 @@ function compare(place, networks) {
       at(value))}; width: ${at(value + half) - at(value - half)}%`}),
     h('span', {class: 'middle', style: along(at(value))})];
 
-  function draw() {
+  function draw(next) {
+    state = next;
+    result = compute(networks, state);
+    if (!runOf(state.at)) state.at = null;
     const {a, b, guess, metric} = state, {rows, difference, verdict} = result;
     const {key} = METRICS[metric];
     const values = rows.flatMap(({runs, mean, half}) => [
@@ -367,7 +356,6 @@ function compare(place, networks) {
     const marks = ticks(Math.min(...values), Math.max(...values), 4);
     const [least, most] = [marks[0], marks.at(-1)];
     scale = x => 100 * (x - least) / (most - least);
-    ask.replaceChildren(h('b', null, 'Try it. '), QUESTIONS[number].ask);
     fields.forEach(({set}) => set());
     strips.replaceChildren(...rows.map(row => h('div', {
       'class': `strip ${row.name === a ? 'a' : row.name === b ? 'b' : ''}`,
@@ -407,9 +395,7 @@ function compare(place, networks) {
     }
     height.name = CURVES[key];
     tell(runOf(state.at));
-    link.href = `#runs=${write(state)}`;
-    found ||= QUESTIONS[number].solved(state, result);
-    answer.textContent = found ? QUESTIONS[number].answer : '';
+    return result;
   }
 
   const describe = ({seed, value, machine, counts}) =>
@@ -448,26 +434,13 @@ function compare(place, networks) {
                  points: points(run[key])}] : []]);
   }
 
-  const row = (name, ...parts) => h('div', {class: `row ${name}`}, parts);
-  const open = () => {
-    if (location.hash === link.hash) return;
-    try {
-      const text = fromAddress('runs');
-      if (text !== null) change(read(text, networks, machines));
-    } catch {
-      fault.textContent = 'This address holds no runs that can be shown.';
-    }
-  };
-  begin();
-  place.replaceChildren(h(
-    'section', {'aria-label': 'Every recorded run'}, ask, answer,
-    row('fields', fields.map(({element}) => element)), strips, axis, told,
-    row('', h('span', null, 'Predict:'), guesses), says, gap,
-    curves.element, fault, row('end', press('next question', () => {
-      number = (number + 1) % QUESTIONS.length;
-      begin();
-    }), press('reset', begin), link)));
-  addEventListener('hashchange', open);
-  open();
+  const asked = asking('runs', {
+    start: START, questions: QUESTIONS, write, draw,
+    read: text => read(text, networks, machines)});
+  asked.run(
+    place, 'Every recorded run', h('div', {class: 'row fields'}, fields.map(
+      ({element}) => element)), strips, axis, told,
+    h('div', {class: 'row'}, h('span', null, 'Predict:'), guesses), says, gap,
+    curves.element);
   strips.focus({preventScroll: true});
 }

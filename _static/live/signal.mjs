@@ -1,9 +1,11 @@
 // Signal: how large the outputs of the layers of a deep network with random
 // weights are, and how much they differ between inputs.
 import {linear, must, relu, sigmoid, tanh, tensor} from './forward.mjs';
-import {add, choice, dress, field, fromAddress, h, press, readNumber, readWhole}
-  from './parts.mjs';
+import {asking} from './asking.mjs';
 import {chart, exact} from './chart.mjs';
+import {add, choice, dress, field, h, press, readNumber, readWhole}
+  from './parts.mjs';
+import {randomFrom} from './random.mjs';
 
 const INPUTS = 8, SEEDS = [1, 2, 3, 4, 5];
 const FUNCTIONS = {
@@ -22,7 +24,7 @@ const level = ({theory}, from, percent) => Math.abs(
 const QUESTIONS = [{
   ask: 'With gain 1 the signal dies out. Which gain keeps it level for ReLU?',
   state: {},
-  solved: (result, {activation, depth, measure}) => activation === 'ReLU' &&
+  solved: ({activation, depth, measure}, result) => activation === 'ReLU' &&
     measure === 'size' && depth >= 20 && level(result, 1, 25),
   answer: 'Found: √2 = 1.414. ReLU sets half of the mean square to zero, and ' +
           'a variance of 2 / n makes up for it. This is He’s rule.',
@@ -30,7 +32,7 @@ const QUESTIONS = [{
   ask: 'And for tanh? Which gains keep the signal level behind the first ' +
        'layers?',
   state: {activation: 'tanh', gain: 0.8},
-  solved: (result, {activation, depth, gain}) => activation === 'tanh' &&
+  solved: ({activation, depth, gain}, result) => activation === 'tanh' &&
     gain > 1 && depth >= 20 && level(result, depth >> 1, 3),
   answer: 'Found. Above 1 the signal finds a level by itself, since tanh ' +
           'limits what is large. At 1 and below it dies out. PyTorch ' +
@@ -39,7 +41,7 @@ const QUESTIONS = [{
   ask: 'The sigmoid keeps the size at any gain. Do two inputs still differ? ' +
        'Show the difference, and keep it above 0.1 up to layer 10.',
   state: {activation: 'sigmoid', depth: 10},
-  solved: (result, {activation, depth, measure}) => activation === 'sigmoid' &&
+  solved: ({activation, depth, measure}, result) => activation === 'sigmoid' &&
     measure === 'difference' && depth >= 10 && last(result) > 0.1,
   answer: 'Found. It needs a large gain: the slope of a sigmoid is 1/4 at ' +
           'most. At gain 1 all inputs look alike after a few layers.',
@@ -47,7 +49,7 @@ const QUESTIONS = [{
   ask: 'ReLU at √2: the size stays. Does the difference between inputs stay ' +
        'too? Look, at 40 layers.',
   state: {depth: 40, gain: 1.414, width: 128},
-  solved: (result, {activation, depth, measure}) => activation === 'ReLU' &&
+  solved: ({activation, depth, measure}, result) => activation === 'ReLU' &&
     measure === 'difference' && depth === 40,
   answer: 'Not quite: it falls slowly, by theory to a seventh. No output of a ' +
           'ReLU is negative, so inputs become more and more alike.',
@@ -55,7 +57,7 @@ const QUESTIONS = [{
   ask: 'Five seeds, one gain of √2, and sizes far apart. Bring the seeds ' +
        'together without fewer layers.',
   state: {depth: 40, gain: 1.414, width: 8},
-  solved: ({seeds}, {depth, measure}) => depth === 40 && measure === 'size' &&
+  solved: ({depth, measure}, {seeds}) => depth === 40 && measure === 'size' &&
     Math.max(...seeds.map(line => line.at(-1))) <
     8 * Math.min(...seeds.map(line => line.at(-1))),
   answer: 'Found. Each layer multiplies the size by a random factor. In a ' +
@@ -77,16 +79,10 @@ const style = `
   width: 3.6rem;
 }`;
 
-// Numbers of a standard normal distribution, always the same ones for a seed
-// (mulberry32, and pairs of them by Box and Muller).
+// Numbers of a standard normal distribution, always the same for a seed: pairs
+// of them, by Box and Muller.
 export function normals(seed, n) {
-  const uniform = () => {
-    seed = seed + 0x6D2B79F5 | 0;
-    let t = Math.imul(seed ^ seed >>> 15, 1 | seed);
-    t = t + Math.imul(t ^ t >>> 7, 61 | t) ^ t;
-    return ((t ^ t >>> 14) >>> 0) / 2 ** 32;
-  };
-  const numbers = new Float32Array(n);
+  const uniform = randomFrom(seed), numbers = new Float32Array(n);
   for (let i = 0; i < n; i += 2) {
     const far = Math.sqrt(-2 * Math.log(1 - uniform()));
     const turn = 2 * Math.PI * uniform();
@@ -195,33 +191,11 @@ function readGain(text) {
 }
 
 export default function signal(place) {
-  dress();
-  if (!document.getElementById('signal-look')) {
-    document.head.append(h('style', {id: 'signal-look'}, style));
-  }
-  let number = 0, state, found;
-  const begin = () => {
-    found = false;
-    change({...START, ...QUESTIONS[number].state});
-  };
-  function change(changes) {
-    state = {...state, ...changes};
-    draw(compute(state));
-  }
-  function guard(act, input, before = '') {
-    try {
-      act();
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      fault.textContent = before + error.message;
-      input?.setAttribute('aria-invalid', 'true');
-    }
-  }
-
-  const ask = h('p', {class: 'ask'});
-  const answer = h('p', {class: 'found', 'aria-live': 'polite'});
+  dress('signal', style);
+  let state;
+  const change = changes => asked.change(changes);
   const whole = (name, least, most) => {
-    const made = field(name, (text, input) => guard(() => change(
+    const made = field(name, (text, input) => asked.attempt(() => change(
       {[name]: readWhole(text, name, least, most)}), input));
     return {...made, set: () => made.set(state[name])};
   };
@@ -237,20 +211,17 @@ export default function signal(place) {
       {gain: +slider.value})});
   const gain = h('input', {
     'type': 'text', 'inputmode': 'decimal', 'autocomplete': 'off',
-    'class': 'gain', 'aria-label': 'gain', 'onchange': () => guard(() => change(
+    'class': 'gain', 'aria-label': 'gain', 'onchange': () => asked.attempt(() => change(
       {gain: readGain(gain.value)}), gain)});
-  const fault = h('p', {class: 'fault', role: 'alert'});
   const told = h('p', {'class': 'told', 'aria-live': 'polite'});
   const picture = chart(
     'Size or difference of the outputs, by layer', {name: 'layer', least: 0},
     {name: 'root mean square', log: true});
-  const link = h('a', {onclick: () => navigator.clipboard?.writeText(link.href)
-    .catch(() => {})}, 'link to this');
 
-  function draw(result) {
-    const {depth, gain: g, width} = state, {seeds, mean, theory} = result;
-    ask.replaceChildren(h('b', null, 'Try it. '), QUESTIONS[number].ask);
-    fault.textContent = '';
+  function draw(next) {
+    state = next;
+    const result = compute(state), {seeds, mean, theory} = result;
+    const {depth, gain: g, width} = state;
     fields.forEach(({set}) => set());
     slider.max = state.activation === 'sigmoid' ? 10 : 3;
     slider.value = g;
@@ -270,35 +241,22 @@ export default function signal(place) {
       `multiplied by ${exact(step(mean))} (theory ${exact(step(theory))}).`,
       h('br'), `Each weight has the variance ${g}² / ${width} = ${
         exact(g * g / width)}.`);
-    link.href = `#signal=${write(state)}`;
-    found ||= QUESTIONS[number].solved(result, state);
-    answer.textContent = found ? QUESTIONS[number].answer : '';
+    return result;
   }
 
-  place.replaceChildren(h(
-    'section', {'class': 'signal', 'aria-label': 'Signal: random layers'}, ask, answer,
-    h('div', {class: 'row'}, fields.map(({element}) => element)),
-    h('div', {class: 'row'}, h('span', {'aria-hidden': 'true'}, 'gain'),
-      slider, gain), fault, told,
-    picture.element, h('p', {class: 'hint'},
-      `${INPUTS} random inputs go through dense layers without biases. The ` +
-      'five faint lines are five seeds. Size: the root of the mean square of ' +
-      'a layer’s outputs, before the activation. Difference: how much they ' +
-      'differ between the inputs, as in the figure above. The theory is for ' +
-      'very wide layers.'),
-    h('div', {class: 'row end'}, press('next question', () => {
-      number = (number + 1) % QUESTIONS.length;
-      begin();
-    }), press('reset', begin), press('other seeds', () => change(
-      {first: state.first % 996 + SEEDS.length})), link)));
-  const open = () => {
-    const text = fromAddress('signal');
-    if (text !== null && location.hash !== link.hash) {
-      guard(() => change(read(text)), null,
-            'This address holds no network that can be shown. ');
-    }
-  };
-  addEventListener('hashchange', open);
-  begin();
-  open();
+  const asked = asking('signal', {start: START, questions: QUESTIONS, write,
+                                  read, draw});
+  asked.run(
+    place, 'Signal: random layers',
+    h('div', {class: 'row signal'}, fields.map(({element}) => element),
+      press('other seeds', () => change(
+        {first: state.first % 996 + SEEDS.length}))),
+    h('div', {class: 'row signal'},
+      h('span', {'aria-hidden': 'true'}, 'gain'), slider, gain),
+    asked.fault, told, picture.element,
+    h('p', {class: 'hint'}, `${INPUTS} random inputs go through dense layers ` +
+      'without biases. The five faint lines are five seeds. Size: the root of ' +
+      'the mean square of a layer’s outputs, before the activation. ' +
+      'Difference: how much they differ between the inputs, as in the figure ' +
+      'above. The theory is for very wide layers.'));
 }

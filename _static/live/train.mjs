@@ -1,8 +1,8 @@
 // Train it here: LeNet, trained by a worker with the reader's choices, while
 // its losses, its gradients and its dead units are shown.
 import {chart} from './chart.mjs';
-import {add, choice, dress, field, fromAddress, h, press, readWhole, show, tick}
-  from './parts.mjs';
+import {add, choice, dress, field, fromAddress, h, load, press, readWhole, show,
+        tick} from './parts.mjs';
 
 const LENGTH = 300, AREA = 784, TRIES = 5, WAIT = 3000;
 const CHOICES = {
@@ -257,13 +257,8 @@ const style = `
 }`;
 
 // The file that the book's build writes: images, then labels, packed by gzip.
-async function load(bytes) {
-  const answer = await fetch(new URL('train.bin', import.meta.url));
-  if (!answer.ok) throw new RangeError(`The server says ${answer.status}.`);
-  const packed = await answer.arrayBuffer();
-  if (packed.byteLength !== bytes) {
-    throw new RangeError('Their file is not complete.');
-  }
+async function loadImages(bytes) {
+  const packed = await load('train', bytes);
   const all = new Uint8Array(await new Response(new Blob([packed]).stream()
     .pipeThrough(new DecompressionStream('gzip'))).arrayBuffer());
   const count = all.length / (AREA + 1);
@@ -287,8 +282,7 @@ function read(text, questions) {
 }
 
 export default function train(place, {bytes, ask: set}) {
-  dress();
-  document.head.append(h('style', null, style));
+  dress('train', style);
   const questions = SETS[set];
   let number = 0, settings, runs, found, data, worker, going = false;
 
@@ -381,7 +375,7 @@ export default function train(place, {bytes, ask: set}) {
     if (!data) {
       main.disabled = true;
       try {
-        data = await load(bytes);
+        data = await loadImages(bytes);
       } catch (error) {
         fault.textContent = `The images could not be loaded: ${error.message
           } The picture above stays; try again.`;

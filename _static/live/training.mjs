@@ -1,6 +1,7 @@
 // The LeNet of 7.6, its activation and normalization to be chosen, and how it
 // is trained: pure arithmetic, for train.mjs's worker and for the tests.
 import * as arithmetic from './arithmetic.mjs';
+import {normal, randomFrom} from './random.mjs';
 
 const {avgPool, avgPoolBackward, batchNorm, batchNormBackward, conv2d,
        conv2dBackward, crossEntropy, eachMap, flatten, linear,
@@ -9,17 +10,6 @@ const SHAPES = [[6, 1, 5, 5], [16, 6, 5, 5], [120, 400], [84, 120], [10, 84]];
 const CONVOLUTIONS = 2, HIDDEN = 4, AREA = 784, EVERY = 20;
 const options = layer => ({padding: layer ? 0 : 2});
 const range = n => Array.from({length: n}, (_, i) => i);
-
-// Random numbers from 0 to 1: mulberry32.
-export function randomFrom(seed) {
-  let a = seed;
-  return () => {
-    a = a + 0x6d2b79f5 | 0;
-    let t = Math.imul(a ^ a >>> 15, 1 | a);
-    t = t + Math.imul(t ^ t >>> 7, 61 | t) ^ t;
-    return ((t ^ t >>> 14) >>> 0) / 2 ** 32;
-  };
-}
 
 // Weights by Xavier's rule (uniform) or He's (normal), as in the chapters; the
 // biases as PyTorch draws them.
@@ -30,10 +20,9 @@ export function makeNet({norm, init}, random) {
     const field = rest.slice(1).reduce((a, b) => a * b, 1);
     const inputs = rest[0] * field;
     const uniform = bound => () => bound * (2 * random() - 1);
-    const normal = () => Math.sqrt(-4 * Math.log(1 - random()) / inputs) *
-      Math.cos(2 * Math.PI * random());
+    const he = () => Math.sqrt(2 / inputs) * normal(random);
     const net = {
-      weight: draw([outs, ...rest], init === 'He' ? normal
+      weight: draw([outs, ...rest], init === 'He' ? he
         : uniform(Math.sqrt(6 / (inputs + outs * field)))),
       bias: draw([outs], uniform(1 / Math.sqrt(inputs)))};
     return !norm || layer === HIDDEN ? net : {
