@@ -171,8 +171,14 @@ def runs(folder):
                   if 'NAMES = ' in ''.join(cell['source'])), {})
     records = {path.stem: json.loads(path.read_text())
                for path in sorted((folder / 'results').glob('*.json'))}
+
+    def called(name):  # alexnet-xavier: AlexNet, Xavier
+        network, _, weights = name.rpartition('-')
+        return names.get(name) or (f'{names[network]}, {weights.title()}'
+                                   if network in names else name)
+
     return json.dumps([{
-        'name': names.get(name, name),
+        'name': called(name),
         'runs': [{
             'seed': run['seed'],
             'machine': f'{run["device"]}, {run["precision"]}',

@@ -60,6 +60,7 @@ def test_it_holds_what_is_recorded():
             'lenet', 'alexnet', 'vgg', 'nin', 'googlenet', 'bn-lenet',
             'resnet18', 'resnext', 'alexnet-xavier')]
     assert len(shown) == len(records)
+    assert shown[-1]['name'] == 'AlexNet, Xavier'  # not on the page
     for network, name in ((shown[0], 'lenet'), (shown[6], 'resnet18')):
         for one, run in zip(network['runs'], records[name]['runs']):
             assert one['seed'] == run['seed']

@@ -410,7 +410,7 @@ export default function cone(place, {side: chapter = 'kernels'}) {
       fields.forEach(({set}) => set());
       last += rows[n][0];
       sees.textContent = `sees ${square(whole[last - 1].size)}`;
-      remove.disabled = rows.length === 1;
+      remove.hidden = rows.length === 1;
     });
     more.disabled = rows.length === ROWS;
     controls.forEach(({set}) => set());

@@ -248,11 +248,11 @@ export default function signal(place) {
                                   read, draw});
   asked.run(
     place, 'Signal: random layers',
-    h('div', {class: 'row signal'}, fields.map(({element}) => element),
+    h('div', {class: 'row signal'}, fields.map(({element}) => element)),
+    h('div', {class: 'row signal'},
+      h('span', {'aria-hidden': 'true'}, 'gain'), slider, gain,
       press('other seeds', () => change(
         {first: state.first % 996 + SEEDS.length}))),
-    h('div', {class: 'row signal'},
-      h('span', {'aria-hidden': 'true'}, 'gain'), slider, gain),
     asked.fault, told, picture.element,
     h('p', {class: 'hint'}, `${INPUTS} random inputs go through dense layers ` +
       'without biases. The five faint lines are five seeds. Size: the root of ' +
