@@ -275,6 +275,19 @@ def test_landmarks_have_names_and_the_header_the_pages_name(browser, site):
         assert page.locator('.toc-drawer').bounding_box()['x'] < 1280
 
 
+@pytest.mark.parametrize('width', (1280, 1440))
+def test_both_sidebars_stay_in_view(browser, site, width):
+    with Visit(browser, f'{site}/{LENET}.html',
+               viewport={'width': width, 'height': 800}) as visit:
+        visit.page.get_by_role('heading', name='Summary').first.evaluate(
+            'heading => heading.scrollIntoView()')
+        assert visit.page.evaluate('scrollY') > 2000
+        for name in 'The course', 'On this page':
+            links = visit.page.get_by_role('navigation', name=name).get_by_role(
+                'link')
+            assert 0 <= links.first.bounding_box()['y'] < 800, name
+
+
 def test_the_contents_open_by_keyboard_on_a_phone(browser, site):
     with Visit(browser, f'{site}/{LENET}.html',
                viewport={'width': 360, 'height': 800}) as visit:
