@@ -4,7 +4,7 @@ import itertools
 import json
 import re
 import shutil
-from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+from urllib.parse import quote, unquote, urldefrag, urljoin, urlsplit
 
 import nbformat
 import pytest
@@ -159,6 +159,24 @@ def test_search_finds_the_right_page(browser, site, words, title):
             "document.querySelector('.search-summary').textContent"
             ".includes('matching')")
         assert any(title in text for text in results.all_inner_texts()[:3])
+        assert not visit.problems
+
+
+@pytest.mark.parametrize('words,place', [
+    ('im2col', '#a-convolution-is-a-matrix-product'),
+    ('1×1', '#the-1x1-convolution'), ('dead units', '#dead-units'),
+    ('receptve field', '#feature-maps-and-receptive-fields')])
+def test_a_result_leads_to_its_section(browser, site, words, place):
+    with Visit(browser, f'{site}/search.html?q={quote(words)}') as visit:
+        link = visit.page.locator(f'#search-results a[href$="{place}"]')
+        link.first.wait_for()
+        assert ' > ' in link.first.inner_text()
+        link.click()  # it is the only one
+        heading = visit.page.locator(place).get_by_role('heading').first
+        heading.wait_for()
+        visit.page.wait_for_function(
+            'place => Math.abs(document.querySelector(place)'
+            '.getBoundingClientRect().y) < 150', arg=place)
         assert not visit.problems
 
 
