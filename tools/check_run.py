@@ -54,7 +54,7 @@ SCHEMA = exactly(
     runs={'type': 'array', 'items': RUN, 'minItems': 1})
 
 # In these one network is trained by recipes that differ from run to run.
-RECIPES = {'recipe', 'recipe-rates'}
+RECIPES = {'recipe', 'recipe-rates', 'lenet-rates', 'bn-lenet-rates'}
 RECIPE_SCHEMA = copy.deepcopy(SCHEMA)
 RECIPE_SCHEMA['properties']['hyperparameters'] = exactly(
     initial_weights=text, optimizer=text, batch_size=whole,
