@@ -157,6 +157,7 @@ def losses(figure):
     details = figure.locator('.chart details').first
     if details.get_attribute('open') is None:
         details.locator('summary').click()
+    details.locator('td').first.wait_for()  # filled when it has opened
     rows = [row.split() for row in details.locator('tr').all_inner_texts()]
     return {int(step): float(loss) for name, step, loss in rows[1:]
             if name == 'loss'}
