@@ -246,12 +246,11 @@ export default function architectures(place, {preset}) {
         state.side} × ${state.side}. The outputs are ${many(numbers)
       } numbers, ${(numbers * 4 / 1e6).toPrecision(2)} MB in fp32.`);
     // A number of a row, and its share of the largest one of its column.
-    const amount = (row, name, tone, ...text) => {
-      const most = Math.max(1, ...rows.map(row => row[name]));
-      return h('td', {
-        class: 'amount', title: `${many(row[name])} ${name}`,
-        style: `--share: ${row[name] / most}; --tone: var(--${tone})`}, text);
-    };
+    const most = Object.fromEntries(['numbers', 'parameters', 'work'].map(
+      name => [name, Math.max(1, ...rows.map(row => row[name]))]));
+    const amount = (row, name, tone, ...text) => h('td', {
+      class: 'amount', title: `${many(row[name])} ${name}`,
+      style: `--share: ${row[name] / most[name]}; --tone: var(--${tone})`}, text);
     const exact = (row, name, tone) => amount(row, name, tone, row[name]
       ? twice(many(row[name]), brief(row[name])) : []);
     body.replaceChildren(...rows.map(row => h(

@@ -305,9 +305,9 @@ function mix(place, {weights, images, labels, classes}) {
   const alone = i => (known[i] ??= run([images[i]], weights, false).rows[0]);
 
   // Where nothing can be computed, all stays, and the fields say so.
-  function change(changes, input) {
-    asked.attempt(() => asked.change(changes), input);
-    if (!input) fields.forEach(({set}) => set());
+  function change(changes) {
+    asked.attempt(() => asked.change(changes));
+    fields.forEach(({set}) => set());
   }
 
   const name = `batch-${Math.random()}`;
@@ -322,20 +322,21 @@ function mix(place, {weights, images, labels, classes}) {
     return h('label', {title: labels[classes[i]]}, canvas, input);
   }));
   const companies = ['mixed', ...labels, 'copies'];
-  const size = field('batch size', (text, input) => asked.attempt(() => change(
-    {size: readWhole(text, 'batch size', 1, MOST)}, input), input));
-  const channel = field('channel', (text, input) => asked.attempt(() => change(
-    {channel: readWhole(text, 'channel', 0, sizes[state.layer] - 1)}, input),
-                                                          input));
+  const whole = (name, key, least, most) => {
+    const made = field(name, (text, input) => asked.attempt(() => asked.change(
+      {[key]: readWhole(text, name, least, most())}), input));
+    return {...made, set: () => made.set(state[key])};
+  };
   const option = (name, key, options) => choice(
     name, options, () => options[state[key]],
     one => change({[key]: options.indexOf(one)}));
   const fields = [
     option('mode', 'mode', MODES),
-    {...size, set: () => size.set(state.size)},
+    whole('batch size', 'size', 1, () => MOST),
     option('company', 'company', companies)];
-  const shown = [option('numbers', 'layer', NORMS),
-                 {...channel, set: () => channel.set(state.channel)}];
+  const shown = [
+    option('numbers', 'layer', NORMS),
+    whole('channel', 'channel', 0, () => sizes[state.layer] - 1)];
   const others = press('other companions', () => change(
     {drawn: (state.drawn + 1) % 1000}));
   const picture = h('div', {class: 'batch', role: 'img'});

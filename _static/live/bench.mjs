@@ -309,8 +309,7 @@ export default function bench(place, {side = 'kernel'}) {
   let state, result;
 
   // Where nothing can be computed, all stays as it is.
-  const change = (changes, input) => asked.attempt(
-    () => asked.change(changes), input);
+  const change = changes => asked.attempt(() => asked.change(changes));
 
   // What can be typed over.
   const numbers = () => ({X: state.X, K: state.K, dY: result.dY});

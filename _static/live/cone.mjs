@@ -318,13 +318,11 @@ export default function cone(place, {side: chapter = 'kernels'}) {
   let state, result, garment;
 
   // What is too much to compute leaves all as it is, and says so.
-  const change = (changes, input) => asked.attempt(
-    () => asked.change(changes), input);
+  const change = changes => asked.attempt(() => asked.change(changes));
 
   const whole = (name, least, most, value, changes) => {
-    const made = field(name, (text, input) => asked.attempt(
-      () => change(changes(readWhole(text, name, least(), most())), input),
-      input));
+    const made = field(name, (text, input) => asked.attempt(() => asked.change(
+      changes(readWhole(text, name, least(), most()))), input));
     return {...made, set: () => made.set(value())};
   };
 

@@ -3,8 +3,10 @@
 import {conv2d, tensor} from './forward.mjs';
 import {asking} from './asking.mjs';
 import {offer} from './data.mjs';
-import {add, choice, dress, grey, h, press, readNumber, readWhole, show, tick} from './parts.mjs';
-import {entry, keepsRange, picture, plus, scaleOf, strip, table} from './pixels.mjs';
+import {add, choice, dress, grey, h, press, readNumber, readWhole, show, tick}
+  from './parts.mjs';
+import {entry, keepsRange, picture, plus, scaleOf, strip, table}
+  from './pixels.mjs';
 
 const ROWS = 96, COLUMNS = 82, MOST = 12 * 255;  // twelve bytes make a pixel
 const SIDES = [0, 1, 2];

@@ -211,8 +211,9 @@ export default function signal(place) {
       {gain: +slider.value})});
   const gain = h('input', {
     'type': 'text', 'inputmode': 'decimal', 'autocomplete': 'off',
-    'class': 'gain', 'aria-label': 'gain', 'onchange': () => asked.attempt(() => change(
-      {gain: readGain(gain.value)}), gain)});
+    'class': 'gain', 'aria-label': 'gain',
+    'onchange': () => asked.attempt(
+      () => change({gain: readGain(gain.value)}), gain)});
   const told = h('p', {'class': 'told', 'aria-live': 'polite'});
   const picture = chart(
     'Size or difference of the outputs, by layer', {name: 'layer', least: 0},
